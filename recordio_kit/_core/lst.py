@@ -1,0 +1,205 @@
+"""``.lst`` text: ``index \\t label[s] \\t path \\n``, and class names, one a line.
+
+Strategy: writing is strict (UTF-8, LF, labels as ``%f`` where that is exact, else the shortest text that is; a path that
+a row cannot hold is refused). Reading is tolerant and outspoken: a byte order mark, CRLF, blank lines and spaces in the
+place of tabs are understood and reported as findings with their line; anything else is an error that names the line. No
+row is dropped in silence. im2rec's own, laxer reader lives in ``recordio_kit.im2rec``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from recordio_kit._core.imagelist import Finding, ImageList
+from recordio_kit.errors import ListSyntaxError, UnsafePathError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_INDEX: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
+# float() would also take "nan", "1_0" and other scripts' digits: no list means those.
+_LABEL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_MAX_INDEX: Final = (1 << 63) - 1
+_BOM: Final = "\ufeff"
+_ROW: Final = "a row is 'index TAB label TAB path'"
+
+
+def format_lst(images: ImageList) -> bytes:
+    """Return the list as ``.lst`` bytes.
+
+    Args:
+        images: the list; its paths may hold anything but TAB, LF, CR, NUL and outer white space (im2rec strips it).
+
+    Raises:
+        UnsafePathError: a path cannot stand in a row.
+    """
+    texts = {value: _format_label(value) for value in np.unique(images.labels).tolist()}
+    texts[-0.0] = texts.get(0.0, "")  # np.unique and dict lookups both hold -0.0 equal to 0.0
+    rows = []
+    for entry in images:
+        check_path(entry.path)
+        rows.append(f"{entry.index}\t" + "".join([f"{texts[label]}\t" for label in entry.labels]) + f"{entry.path}\n")
+    return "".join(rows).encode("utf-8", "surrogateescape")
+
+
+def check_path(path: str) -> None:
+    """Refuse a path that a ``.lst`` row cannot hold.
+
+    Args:
+        path: the path column.
+
+    Raises:
+        UnsafePathError: it is empty, holds TAB, LF, CR or NUL, or starts or ends with white space.
+    """
+    if not path or path != path.strip() or any(sign in path for sign in "\t\n\r\0"):
+        msg = f"the file name {path!r} cannot stand in a .lst (TAB, line breaks, NUL, outer white space): rename the file"
+        raise UnsafePathError(msg)
+
+
+def _format_label(value: float) -> str:
+    text = f"{value:f}"
+    return text if np.float32(text) == np.float32(value) else str(np.float32(value))
+
+
+def parse_lst(data: bytes, *, source: str | None = None) -> ImageList:
+    """Return the list that ``.lst`` bytes hold; what was odd about them is in its ``findings``.
+
+    Args:
+        data: the file's bytes.
+        source: its name, for messages.
+
+    Raises:
+        ListSyntaxError: a row cannot be understood, two rows share an index, or rows differ in their number of labels.
+    """
+    text = data.decode("utf-8", "surrogateescape")
+    findings: list[Finding] = []
+    if text.startswith(_BOM):
+        findings.append(Finding(1, "starts with a byte order mark; left out"))
+        text = text.removeprefix(_BOM)
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    carriage = [number for number, line in enumerate(lines, 1) if line.endswith("\r")]
+    if carriage:
+        findings.append(Finding(carriage[0], f"{len(carriage)} lines end in CRLF; read as LF"))
+    rows: list[tuple[int, list[str]]] = []
+    spaced: list[tuple[int, list[str]]] = []
+    for number, line in enumerate(lines, 1):
+        row = line.strip(" \t\r\v\f")
+        if not row:
+            findings.append(Finding(number, "a blank line; left out"))
+            continue
+        fields = line.removesuffix("\r").split("\t")
+        if len(fields) == 1:
+            spaced.append((number, row.split()))
+            rows.append(spaced[-1])
+            continue
+        stripped = [field.strip() for field in fields]
+        if stripped != fields:
+            findings.append(Finding(number, "white space around a field; left out"))
+        rows.append((number, stripped))
+    if spaced:
+        findings.append(Finding(spaced[0][0], f"{len(spaced)} rows have spaces in the place of tabs; read as index, labels, path"))
+        _join_spaced_paths(rows, spaced, source)
+    return _columns(rows, findings, source)
+
+
+def _join_spaced_paths(rows: list[tuple[int, list[str]]], spaced: list[tuple[int, list[str]]], source: str | None) -> None:
+    """Put the path of each row without tabs back together: as many labels as other rows have, or as all of them could."""
+    tabbed = {len(fields) - 2 for _, fields in rows if not any(fields is other for _, other in spaced)}
+    width = tabbed.pop() if len(tabbed) == 1 else min(_numbers_ahead(fields[1:-1]) for _, fields in spaced)
+    for number, fields in spaced:
+        if len(fields) < width + 2 or width < 1:
+            raise ListSyntaxError(f"{_ROW}, found {' '.join(fields)!r} without any tab", source=source, line=number)
+        fields[width + 1 :] = [" ".join(fields[width + 1 :])]
+
+
+def _numbers_ahead(fields: Sequence[str]) -> int:
+    return next((place for place, field in enumerate(fields) if not _LABEL.fullmatch(field)), len(fields))
+
+
+def _columns(rows: list[tuple[int, list[str]]], findings: list[Finding], source: str | None) -> ImageList:
+    width = len(rows[0][1]) - 2 if rows else 1
+    indexes: dict[int, int] = {}
+    labels: list[list[float]] = []
+    paths: list[str] = []
+    for number, fields in rows:
+        problem = _problem(fields, width, indexes)
+        if problem:
+            raise ListSyntaxError(problem, source=source, line=number)
+        indexes[int(fields[0])] = number
+        labels.append([float(field) for field in fields[1:-1]])
+        paths.append(fields[-1])
+    try:
+        return ImageList(list(indexes), np.array(labels, np.float64).reshape(len(rows), width), paths, findings=findings)
+    except ValueError as error:
+        raise ListSyntaxError(str(error), source=source) from error
+
+
+def _problem(fields: list[str], width: int, seen: dict[int, int]) -> str:
+    """Say what is wrong with a row, or return no text."""
+    if len(fields) < 3:
+        return f"{_ROW}, found {len(fields)} fields"
+    index, *labels, path = fields
+    if not _INDEX.fullmatch(index) or int(index) > _MAX_INDEX:
+        return f"the index must be a whole number from 0 to {_MAX_INDEX}, found {index!r}"
+    if int(index) in seen:
+        return f"index {index} stands in line {seen[int(index)]} already; indexes must be unique"
+    for label in labels:
+        if not _LABEL.fullmatch(label) or not np.isfinite(np.float32(label)):
+            return f"a label must be a finite number, found {label!r}"
+    if len(labels) != width:
+        return f"{len(labels)} labels, the rows before have {width}"
+    return "" if path and "\0" not in path and "\r" not in path else f"the path {path!r} cannot be used"
+
+
+def format_classes(classes: Sequence[str]) -> bytes:
+    """Return class names as text, one a line, in label order.
+
+    Args:
+        classes: names without line breaks.
+
+    Raises:
+        ValueError: a name is empty or holds a line break, or two are equal.
+    """
+    check_classes(classes)
+    return "".join([f"{name}\n" for name in classes]).encode("utf-8", "surrogateescape")
+
+
+def parse_classes(data: bytes) -> tuple[str, ...]:
+    """Return the class names of a text that has one a line; a byte order mark, CRLF and blank lines at the end are well.
+
+    Args:
+        data: the file's bytes.
+
+    Raises:
+        ValueError: a line in between is blank, or two names are equal.
+    """
+    text = data.decode("utf-8", "surrogateescape").removeprefix(_BOM)
+    classes = tuple(line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n"))
+    check_classes(classes)
+    return classes
+
+
+def check_classes(classes: Iterable[str]) -> None:
+    """Refuse class names that are empty, doubled or hold a line break.
+
+    Args:
+        classes: the names in label order.
+
+    Raises:
+        ValueError: naming the offender.
+    """
+    seen: set[str] = set()
+    for label, name in enumerate(classes):
+        if not name.strip() or "\n" in name or "\r" in name:
+            msg = f"class {label} has the name {name!r}; a name is one line of text"
+            raise ValueError(msg)
+        if name in seen:
+            msg = f"two classes are named {name!r}"
+            raise ValueError(msg)
+        seen.add(name)

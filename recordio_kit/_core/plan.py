@@ -1,0 +1,111 @@
+"""Segments: how a list is cut into runs of work, and what comes back from each.
+
+Strategy: a worker turns a run of entries into one relocatable ``Segment``: a small, picklable ``Receipt`` (which entries,
+how many bytes, their CRC-32, a row a record with offsets relative to the segment, failures) and a body of framed bytes.
+Cuts are a function of the list alone, so checksums, journals, upload parts and resumed runs agree; where they fall never
+alters the bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from recordio_kit._core.imagelist import ImageList
+
+#: Goes up whenever the same list and options would give other bytes.
+FORMAT_VERSION: Final = 1
+#: A segment ends when its sources reach this many bytes or this many entries, whichever comes first.
+SEGMENT_BYTES: Final = 8 << 20
+SEGMENT_ENTRIES: Final = 512
+
+#: One row a packed record: the entry's position in the list, offset and length on disk within the segment's body, CRC-32
+#: of that extent, and the image's size in pixels (0 where it was not looked at).
+ROW_DTYPE: Final = np.dtype(
+    [("position", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("crc32", "<u4"), ("height", "<u4"), ("width", "<u4")]
+)
+
+
+class Failure(NamedTuple):
+    """Say that one image was left out: its list index, its path, one word of a closed set, and words for people."""
+
+    index: int  # type: ignore[assignment]  # shadows tuple.index
+    path: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Describe one segment without its bytes.
+
+    Args:
+        start: the first entry's position in the list.
+        stop: the position behind the last entry.
+        length: bytes in the body.
+        crc32: CRC-32 of the body.
+        rows: [records] of ``ROW_DTYPE``.
+        failures: the entries of this run that hold no packable image.
+    """
+
+    start: int
+    stop: int
+    length: int
+    crc32: int
+    rows: NDArray[Any]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Hold a receipt and its body of framed records."""
+
+    receipt: Receipt
+    body: bytes
+
+
+def fingerprint(images: ImageList, options: Mapping[str, Any]) -> str:
+    """Return the hex digest of what decides a packed file: its entries and the options that alter bytes.
+
+    Worker counts, engines, progress, hosts and roots must not be among the options.
+
+    Args:
+        images: the list, in order.
+        options: plain JSON values.
+    """
+    digest = hashlib.sha256(json.dumps([FORMAT_VERSION, dict(options), images.label_width], sort_keys=True).encode("ascii"))
+    for column in images.columns():
+        digest.update(column)
+    return digest.hexdigest()
+
+
+def plan_segments(sizes: ArrayLike) -> list[range]:
+    """Cut a list into runs of at most 512 entries that end when their sources reach 8 MiB.
+
+    Args:
+        sizes: [n] source sizes in bytes.
+
+    Returns:
+        Consecutive ranges of positions that cover the list.
+    """
+    runs = []
+    start = total = 0
+    values = np.asarray(sizes, np.int64).tolist()
+    for position, size in enumerate(values):
+        total += size
+        if total >= SEGMENT_BYTES or position + 1 - start == SEGMENT_ENTRIES:
+            runs.append(range(start, position + 1))
+            start, total = position + 1, 0
+    if start < len(values):
+        runs.append(range(start, len(values)))
+    return runs

@@ -1,0 +1,95 @@
+"""What a worker does with one run of entries: read, check, transform, pack, frame.
+
+Strategy: a function of (job, entries, source bytes) alone, so that any executor, any number of workers and a resumed run
+give the same bytes. One bad image is a ``Failure`` in the receipt, never an exception: what it means is the trip's to say.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recordio_kit._core.checksum import combine_crc32
+from recordio_kit._core.framing import MAX_PAYLOAD, encode_record
+from recordio_kit._core.header import IRHeader, pack_record
+from recordio_kit._core.plan import ROW_DTYPE, Failure, Receipt, Segment
+from recordio_kit._images.check import check_image
+from recordio_kit._pipeline.sources import read_source
+from recordio_kit.errors import ImageError
+
+
+if TYPE_CHECKING:
+    from recordio_kit._core.imagelist import ImageList, LstEntry
+    from recordio_kit._images.transform import Reencode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Say how every entry of a pack is treated.
+
+    Args:
+        root: the folder that list paths start from.
+        transform: None stores the bytes as they are.
+        check: ``"fast"``, ``"decode"``, ``"strict"`` or ``"none"``.
+    """
+
+    root: str
+    transform: Reencode | None
+    check: str
+
+    def options(self) -> dict[str, Any]:
+        """Return what of it alters the output, as plain JSON values."""
+        return {"transform": None if self.transform is None else self.transform.spec(), "check": self.check}
+
+
+def make_segment(job: Job, start: int, entries: ImageList) -> Segment:
+    """Turn a run of entries into framed records and their receipt.
+
+    Args:
+        job: how to treat them.
+        start: the first entry's position in the whole list.
+        entries: the run.
+
+    Raises:
+        StorageError: the machine failed, not an image.
+    """
+    body = bytearray()
+    rows: list[tuple[int, int, int, int, int, int]] = []
+    failures: list[Failure] = []
+    for position, entry in enumerate(entries, start):
+        try:
+            payload, height, width = _make_payload(job, entry)
+        except ImageError as error:
+            failures.append(Failure(entry.index, entry.path, error.reason, error.message))
+            continue
+        record = encode_record(payload)
+        rows.append((position, len(body), len(record), zlib.crc32(record), height, width))
+        body += record
+    table = np.array(rows, ROW_DTYPE)
+    receipt = Receipt(
+        start=start,
+        stop=start + len(entries),
+        length=len(body),
+        crc32=combine_crc32(table["crc32"], table["length"]),
+        rows=table,
+        failures=tuple(failures),
+    )
+    return Segment(receipt, bytes(body))
+
+
+def _make_payload(job: Job, entry: LstEntry) -> tuple[bytes, int, int]:
+    """Return the record payload and the stored image's height and width (0 where nobody looked)."""
+    data = read_source(job.root, entry.path)
+    info = check_image(data, check=job.check)
+    height, width = (0, 0) if info is None else (info.height, info.width)
+    if job.transform is not None:
+        data, height, width = job.transform.apply(data, info)
+    label = entry.label if len(entry.labels) == 1 else np.array(entry.labels, "<f4")
+    payload = pack_record(IRHeader(0, label, entry.index, 0), data)
+    if len(payload) > MAX_PAYLOAD:
+        msg = f"{len(payload)} bytes do not fit a record"
+        raise ImageError(msg, path=entry.path, reason="too-large")
+    return payload, height, width

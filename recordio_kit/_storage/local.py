@@ -1,0 +1,321 @@
+"""The local store: files under a folder, published by rename.
+
+Strategy: a sink writes a temporary file in ``ROOT/.recordio_kit/`` (the same file system, never a channel folder), loops
+over short writes, and on ``seal`` flushes, fsyncs and checks the size that the file system says; ``commit`` renames and
+fsyncs the folder. The state folder goes when its last file has gone. Reads are positional (``pread``), so sources are
+safe to share between threads. A failed fsync is never retried on the same file: its pages may be marked clean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import secrets
+import stat
+import sys
+import threading
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from recordio_kit._storage.base import Stat
+from recordio_kit.errors import OutputExistsError, StorageError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recordio_kit._core.framing import Buffer
+
+#: Temporary files and journals live here, under the store's root.
+STATE_FOLDER: Final = ".recordio_kit"
+_BUFFER_BYTES: Final = 1 << 20
+_BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def _fail(error: OSError, path: Path, operation: str, state: str) -> NoReturn:
+    msg = f"cannot {operation} ({error.strerror or error}); {state}"
+    raise StorageError(msg, uri=str(path), operation=operation) from error
+
+
+class LocalStore:
+    """Hold files in a folder and the folders below it; missing folders are made when a file is created.
+
+    Args:
+        root: the folder; it need not exist yet.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        """Remember the absolute root; nothing is touched."""
+        self.root = Path(root).absolute()
+
+    def __repr__(self) -> str:
+        """Show the root."""
+        return f"LocalStore({str(self.root)!r})"
+
+    def uri(self, name: str) -> str:
+        """Return the absolute path of a name."""
+        return str(self._path(name))
+
+    def parent(self) -> tuple[LocalStore, str] | None:
+        """Return the folder above, and this one's name in it; None for the root of the file system."""
+        return None if self.root == self.root.parent else (LocalStore(self.root.parent), self.root.name)
+
+    def create(self, name: str, *, overwrite: bool = False) -> LocalSink:
+        """Start a temporary file for a name.
+
+        Raises:
+            OutputExistsError: the name is taken and ``overwrite`` is False.
+            StorageError: no file can be made there.
+        """
+        path = self._path(name)
+        if not overwrite:
+            refuse_existing(path)
+        return LocalSink(path, self.root / STATE_FOLDER, overwrite=overwrite)
+
+    def open(self, name: str) -> LocalSource:
+        """Open a file for reading.
+
+        Raises:
+            StorageError: there is none, it is no regular file, or it cannot be read.
+        """
+        return LocalSource(self._path(name))
+
+    def stat(self, name: str) -> Stat | None:
+        """Describe a file, or return None where there is none.
+
+        Raises:
+            StorageError: the file system could not say.
+        """
+        path = self._path(name)
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            _fail(error, path, "look", "nothing was changed")
+        return Stat(found.st_size, str(found.st_mtime_ns))
+
+    def list(self, prefix: str = "") -> Iterator[str]:
+        """Yield the names of all files that start with a prefix, sorted; hidden state is left out.
+
+        Raises:
+            StorageError: a folder cannot be read.
+        """
+
+        def refuse(error: OSError) -> NoReturn:
+            _fail(error, self.root, "list", "nothing was changed")
+
+        names = []
+        for folder, folders, files in os.walk(self.root, onerror=refuse if self.root.exists() else None):
+            folders[:] = [name for name in folders if name != STATE_FOLDER]
+            below = Path(folder).relative_to(self.root)
+            names += [(below / name).as_posix() for name in files]
+        yield from sorted(name for name in names if name.startswith(prefix))
+
+    def delete(self, name: str) -> None:
+        """Remove a file; harmless where there is none.
+
+        Raises:
+            StorageError: it is still there.
+        """
+        path = self._path(name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            _fail(error, path, "delete", "it is still there")
+
+    def probe(self) -> None:
+        """Check that files can be made under the root; a root that does not exist yet is made and left empty.
+
+        Raises:
+            StorageError: they cannot, and why.
+        """
+        LocalSink(self.root / "probe", self.root / STATE_FOLDER, overwrite=True).abort()
+
+    def _path(self, name: str) -> Path:
+        return self.root / name
+
+
+def refuse_existing(path: Path) -> None:
+    """Refuse a final name that is taken.
+
+    Raises:
+        OutputExistsError: something stands there, even a dangling link.
+    """
+    if os.path.lexists(path):
+        msg = f"{path} exists already; choose another destination, or overwrite it (overwrite=True, --overwrite)"
+        raise OutputExistsError(msg)
+
+
+class LocalSink:
+    """Write one file next to its final place and rename it there at the end."""
+
+    def __init__(self, path: Path, state_folder: Path, *, overwrite: bool) -> None:
+        """Create the temporary file."""
+        self._path = path
+        self._overwrite = overwrite
+        self._state_folder = state_folder
+        self._temporary = state_folder / f"{path.name}.{secrets.token_hex(6)}.tmp"
+        self._size = 0
+        self._open = True
+        try:
+            state_folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o666)
+            self._file = os.fdopen(descriptor, "wb", _BUFFER_BYTES)
+        except OSError as error:
+            _fail(error, path, "create", "nothing was written")
+
+    def write(self, data: Buffer) -> None:
+        """Append bytes.
+
+        Raises:
+            StorageError: the disk is full or failing; the final name is as it was.
+        """
+        try:
+            self._file.write(data)
+        except OSError as error:
+            self._failed(error, "write")
+        self._size += len(data)
+
+    def seal(self) -> None:
+        """Flush and fsync what was written.
+
+        Raises:
+            StorageError: it is not safely on disk; the final name is as it was.
+        """
+        if not self._open:
+            return
+        try:
+            self._file.flush()
+            full_sync(self._file.fileno())
+            size = os.fstat(self._file.fileno()).st_size
+            self._file.close()
+        except OSError as error:
+            self._failed(error, "flush")
+        self._open = False
+        if size != self._size:
+            self._failed(OSError(f"the file has {size} bytes, {self._size} were written"), "flush")
+
+    def commit(self) -> None:
+        """Rename to the final name and fsync its folder.
+
+        Raises:
+            OutputExistsError: the name was taken meanwhile.
+            StorageError: the final name is as it was.
+        """
+        self.seal()
+        if not self._overwrite:
+            refuse_existing(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._temporary.replace(self._path)
+            sync_folder(self._path.parent)
+        except OSError as error:
+            self._failed(error, "publish")
+        self._drop_state_folder()
+
+    def abort(self) -> None:
+        """Remove the temporary file."""
+        with contextlib.suppress(OSError):  # closing flushes, which a full disk refuses once more
+            self._file.close()
+        self._open = False
+        with contextlib.suppress(OSError):
+            self._temporary.unlink()
+        self._drop_state_folder()
+
+    def _drop_state_folder(self) -> None:
+        with contextlib.suppress(OSError):  # not empty: another file is under way there
+            self._state_folder.rmdir()
+
+    def _failed(self, error: OSError, operation: str) -> NoReturn:
+        state = f"{self._size} bytes were written, the final name is as it was; make room or mend the disk and run again"
+        _fail(error, self._path, operation, state)
+
+
+class LocalSource:
+    """Read one regular file by position."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file without waiting on pipes or devices."""
+        self._path = path
+        self._lock = threading.Lock()
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            _fail(error, path, "open", "nothing was changed")
+        found = os.fstat(self._descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            self.close()
+            msg = "not a regular file"
+            raise StorageError(msg, uri=str(path), operation="open")
+        self._size = found.st_size
+
+    @property
+    def uri(self) -> str:
+        """Return the path."""
+        return str(self._path)
+
+    @property
+    def size(self) -> int:
+        """Return the size in bytes when the file was opened."""
+        return self._size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes from ``offset``, fewer only at the end of the file.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        pieces = []
+        try:
+            while length > 0 and (piece := self._pread(length, offset)):
+                pieces.append(piece)
+                offset += len(piece)
+                length -= len(piece)
+        except OSError as error:
+            _fail(error, self._path, "read", "nothing was changed")
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _pread(self, length: int, offset: int) -> bytes:
+        if sys.platform != "win32":
+            return os.pread(self._descriptor, length, offset)
+        with self._lock:  # Windows has no positional read
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            return os.read(self._descriptor, length)
+
+    @cached_property
+    def mapped(self) -> memoryview:
+        """Return the whole file as a read-only memory map; a file that shrinks under it ends the process."""
+        if not self._size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(self._descriptor, self._size, access=mmap.ACCESS_READ))
+
+    def close(self) -> None:
+        """Close the file; harmless when called twice, and views of the map stay valid."""
+        with self._lock:
+            descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def full_sync(descriptor: int) -> None:
+    """Make a file's bytes durable, through the drive's own cache on macOS, where fsync stops short of it."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder durable; Windows has no such call and needs none."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,147 @@
+"""Arguments that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from recordio_kit._images.check import CHECKS
+from recordio_kit._storage.open import is_url, open_file, open_folder
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recordio_kit._storage.base import Store
+    from recordio_kit.cli.output import Output
+
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # argparse has no public name for it
+
+
+def command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace, Output], int], help_text: str
+) -> argparse.ArgumentParser:
+    """Add a command with the arguments that every command has.
+
+    Args:
+        commands: where.
+        name: the verb.
+        run: takes the arguments and the output, returns the exit code.
+        help_text: one line.
+    """
+    parser = commands.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="the result as JSON on standard output")
+    group.add_argument("-q", "--quiet", action="store_true", help="no words but errors")
+    group.add_argument("--debug", action="store_true", help="a traceback with an error")
+    return parser
+
+
+def add_s3(parser: argparse.ArgumentParser) -> None:
+    """Add where and as whom S3 and SageMaker are met."""
+    group = parser.add_argument_group("AWS")
+    group.add_argument("--region", help="default: what the AWS configuration says")
+    group.add_argument("--profile", help="a profile of the AWS configuration")
+    group.add_argument("--endpoint-url", metavar="URL", help="another S3 service")
+
+
+def add_listing(parser: argparse.ArgumentParser) -> None:
+    """Add how a folder is listed."""
+    group = parser.add_argument_group("which images, which labels")
+    group.add_argument("--labels", metavar="CSV", help="path and label columns, for other layouts than one folder a class")
+    group.add_argument("--classes", metavar="FILE", help="class names in label order, one a line; or a manifest.json")
+    group.add_argument("--exts", nargs="+", metavar="EXT", help="suffixes that are taken (.jpg .jpeg .png)")
+    group.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="files or folders to leave out; repeatable")
+    group.add_argument("--follow-links", action="store_true", help="take links to files and folders")
+
+
+def add_splitting(parser: argparse.ArgumentParser) -> None:
+    """Add how a list is split."""
+    group = parser.add_argument_group("splits")
+    group.add_argument("--split", action="append", metavar="NAME=SHARE", help="repeatable; train=0.7 and validation=0.3 by default")
+    group.add_argument("--no-stratify", dest="stratify", action="store_false", help="do not keep each class's share")
+    group.add_argument("--group-by", metavar="REGEX", help="images whose paths match alike stay in one split")
+    group.add_argument("--seed", type=int, default=0, help="another seed, another split (0)")
+    group.add_argument("--small-classes", choices=("error", "train"), default="error", help="classes with fewer images than splits")
+
+
+def add_packing(parser: argparse.ArgumentParser) -> None:
+    """Add how images are packed."""
+    group = parser.add_argument_group("packing")
+    group.add_argument("--resize", type=int, metavar="N", help="re-encode with the short edge at N pixels")
+    group.add_argument("--center-crop", action="store_true", help="re-encode the square in the middle")
+    group.add_argument("--quality", type=int, metavar="Q", help="re-encode at this JPEG quality (95)")
+    group.add_argument("--workers", type=int, metavar="N", help="processes; 0 for none (by the machine and the work)")
+    group.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="what a bad image does (raise)")
+    group.add_argument("--max-skipped", type=float, default=0.01, metavar="SHARE", help="skip at most this share of images (0.01)")
+    group.add_argument("--check", choices=CHECKS, help="how closely images are looked at (fast; decode when re-encoding)")
+    group.add_argument("--overwrite", action="store_true", help="replace what stands at the destination")
+
+
+def transform_of(args: argparse.Namespace) -> Any:
+    """Return the transform that the packing arguments ask for, or None."""
+    if args.resize is None and not args.center_crop and args.quality is None:
+        return None
+    from recordio_kit._images.transform import Reencode
+
+    return Reencode(short_edge=args.resize, center_crop=args.center_crop, quality=95 if args.quality is None else args.quality)
+
+
+def shares_of(texts: list[str] | None) -> dict[str, float] | None:
+    """Return the shares that ``--split NAME=SHARE`` texts give, or None where there are none.
+
+    Raises:
+        ValueError: a text is none, or a name stands twice.
+    """
+    if not texts:
+        return None
+    shares: dict[str, float] = {}
+    for text in texts:
+        name, sign, share = text.partition("=")
+        try:
+            number = float(share)
+        except ValueError:
+            sign = ""
+        if not sign or not name:
+            msg = f"--split {text}: it is NAME=SHARE, such as train=0.7"
+            raise ValueError(msg)
+        if name in shares:
+            msg = f"--split {text}: {name} has a share already"
+            raise ValueError(msg)
+        shares[name] = number
+    return shares
+
+
+def classes_of(place: str | None) -> Any:
+    """Return the class names a ``--classes`` argument means: a manifest's, or a text file for the list maker to read."""
+    if place is not None and place.endswith(".json"):
+        from recordio_kit._pipeline.manifests import Manifest
+
+        return Manifest.load(place)
+    return place
+
+
+def listing_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the listing arguments as keywords."""
+    facts: dict[str, Any] = {
+        "labels": args.labels, "classes": classes_of(args.classes), "ignore": args.ignore, "follow_links": args.follow_links,
+    }  # fmt: skip
+    return facts if args.exts is None else facts | {"exts": args.exts}
+
+
+def folder_at(args: argparse.Namespace, place: str) -> Store:
+    """Return the store of a folder or ``s3://`` prefix, with the AWS arguments."""
+    if not is_url(place):
+        return open_folder(place)
+    from recordio_kit.s3 import S3Store
+
+    return S3Store(place, endpoint_url=args.endpoint_url, region=args.region, profile=args.profile)
+
+
+def file_at(args: argparse.Namespace, place: str) -> tuple[Store, str]:
+    """Return the store and name of a file or ``s3://`` object, with the AWS arguments."""
+    if not is_url(place):
+        return open_file(place)
+    folder, _, name = place.rpartition("/")
+    return folder_at(args, folder + "/"), name
