@@ -77,7 +77,7 @@ def unpack_record(payload: Buffer) -> tuple[IRHeader, bytes]:
         CorruptRecordError: the payload is shorter than the header or than the labels that it announces.
     """
     if len(payload) < HEADER_SIZE:
-        msg = f"an image record has a header of {HEADER_SIZE} bytes, this record has {len(payload)} in all; is it an image record?"
+        msg = f"an image record has a header of {HEADER_SIZE} bytes, this record {len(payload)} in all; is it an image record?"
         raise CorruptRecordError(msg)
     flag, label, record_id, id2 = _HEADER.unpack_from(payload)
     if not flag:

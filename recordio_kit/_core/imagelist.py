@@ -113,6 +113,8 @@ class ImageList(Sequence[LstEntry]):
                     raise ValueError(msg)
             setattr(self, name, value)
 
+    _blob: bytes
+    _offsets: NDArray[np.int64]
     indexes: NDArray[np.int64]
     labels: NDArray[np.float32]
     classes: tuple[str, ...] | None
@@ -272,10 +274,20 @@ def _exact_labels(labels: ArrayLike) -> NDArray[np.float32]:
     if wide.ndim > 2 or not wide.shape[1]:
         msg = f"a list needs at least one label for each image: [n] or [n, k] labels, these are {list(wide.shape)}"
         raise ValueError(msg)
-    with np.errstate(over="ignore"):
-        exact = wide.astype(np.float32)
-    lost = (exact != wide) & (wide == np.floor(wide))
+    lost = lost_labels(wide)
     if lost.any():
         msg = f"label {wide[lost][0]:.0f} is lost in float32, which a .rec stores labels in (whole numbers up to 2**24 are safe)"
         raise ValueError(msg)
-    return exact
+    return wide.astype(np.float32)
+
+
+def lost_labels(labels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which labels are whole numbers that float32 cannot hold.
+
+    Args:
+        labels: of any shape.
+    """
+    with np.errstate(over="ignore"):
+        exact = labels.astype(np.float32) == labels
+    lost: NDArray[np.bool_] = ~exact & (labels == np.floor(labels))
+    return lost

@@ -1,4 +1,4 @@
-"""``.lst`` text: ``index \\t label[s] \\t path \\n``, and class names, one a line.
+"""``.lst`` text: index TAB label[s] TAB path LF, and class names, one a line.
 
 Strategy: writing is strict (UTF-8, LF, labels as ``%f`` where that is exact, else the shortest text that is; a path that
 a row cannot hold is refused). Reading is tolerant and outspoken: a byte order mark, CRLF, blank lines and spaces in the
@@ -8,12 +8,13 @@ row is dropped in silence. im2rec's own, laxer reader lives in ``recordio_kit.im
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from recordio_kit._core.imagelist import Finding, ImageList
+from recordio_kit._core.imagelist import Finding, ImageList, lost_labels
 from recordio_kit.errors import ListSyntaxError, UnsafePathError
 
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 _INDEX: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 # float() would also take "nan", "1_0" and other scripts' digits: no list means those.
-_LABEL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_LABEL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _MAX_INDEX: Final = (1 << 63) - 1
+_SPACES: Final = re.compile(" +")
 _BOM: Final = "\ufeff"
 _ROW: Final = "a row is 'index TAB label TAB path'"
 
@@ -36,9 +38,12 @@ def format_lst(images: ImageList) -> bytes:
 
     Raises:
         UnsafePathError: a path cannot stand in a row.
+        ValueError: a label is not finite.
     """
+    if not np.isfinite(images.labels).all():
+        msg = "a .lst holds finite labels; this list has NaN or infinity among them"
+        raise ValueError(msg)
     texts = {value: _format_label(value) for value in np.unique(images.labels).tolist()}
-    texts[-0.0] = texts.get(0.0, "")  # np.unique and dict lookups both hold -0.0 equal to 0.0
     rows = []
     for entry in images:
         check_path(entry.path)
@@ -61,7 +66,7 @@ def check_path(path: str) -> None:
 
 
 def _format_label(value: float) -> str:
-    text = f"{value:f}"
+    text = f"{value + 0.0:f}"  # not -0.000000: the sign of a zero label means nothing
     return text if np.float32(text) == np.float32(value) else str(np.float32(value))
 
 
@@ -88,6 +93,7 @@ def parse_lst(data: bytes, *, source: str | None = None) -> ImageList:
         findings.append(Finding(carriage[0], f"{len(carriage)} lines end in CRLF; read as LF"))
     rows: list[tuple[int, list[str]]] = []
     spaced: list[tuple[int, list[str]]] = []
+    widths: set[int] = set()
     for number, line in enumerate(lines, 1):
         row = line.strip(" \t\r\v\f")
         if not row:
@@ -95,27 +101,27 @@ def parse_lst(data: bytes, *, source: str | None = None) -> ImageList:
             continue
         fields = line.removesuffix("\r").split("\t")
         if len(fields) == 1:
-            spaced.append((number, row.split()))
-            rows.append(spaced[-1])
+            rows.append((number, [row]))
+            spaced.append(rows[-1])
             continue
         stripped = [field.strip() for field in fields]
         if stripped != fields:
             findings.append(Finding(number, "white space around a field; left out"))
         rows.append((number, stripped))
+        widths.add(max(len(fields) - 2, 1))
     if spaced:
-        findings.append(Finding(spaced[0][0], f"{len(spaced)} rows have spaces in the place of tabs; read as index, labels, path"))
-        _join_spaced_paths(rows, spaced, source)
+        findings.append(Finding(spaced[0][0], f"{len(spaced)} rows have spaces for tabs; read as index, labels, path"))
+        _split_spaced([fields for _, fields in spaced], widths)
     return _columns(rows, findings, source)
 
 
-def _join_spaced_paths(rows: list[tuple[int, list[str]]], spaced: list[tuple[int, list[str]]], source: str | None) -> None:
-    """Put the path of each row without tabs back together: as many labels as other rows have, or as all of them could."""
-    tabbed = {len(fields) - 2 for _, fields in rows if not any(fields is other for _, other in spaced)}
-    width = tabbed.pop() if len(tabbed) == 1 else min(_numbers_ahead(fields[1:-1]) for _, fields in spaced)
-    for number, fields in spaced:
-        if len(fields) < width + 2 or width < 1:
-            raise ListSyntaxError(f"{_ROW}, found {' '.join(fields)!r} without any tab", source=source, line=number)
-        fields[width + 1 :] = [" ".join(fields[width + 1 :])]
+def _split_spaced(rows: list[list[str]], widths: set[int]) -> None:
+    """Split each row without tabs: into as many labels as the other rows have, or as all of these could have."""
+    if len(widths) != 1:
+        widths = {max(min(_numbers_ahead(_SPACES.split(row)[1:-1]) for (row,) in rows), 1)}
+    (width,) = widths
+    for fields in rows:
+        fields[:] = _SPACES.split(fields[0], width + 1)
 
 
 def _numbers_ahead(fields: Sequence[str]) -> int:
@@ -134,10 +140,14 @@ def _columns(rows: list[tuple[int, list[str]]], findings: list[Finding], source:
         indexes[int(fields[0])] = number
         labels.append([float(field) for field in fields[1:-1]])
         paths.append(fields[-1])
-    try:
-        return ImageList(list(indexes), np.array(labels, np.float64).reshape(len(rows), width), paths, findings=findings)
-    except ValueError as error:
-        raise ListSyntaxError(str(error), source=source) from error
+    table = np.array(labels, np.float64).reshape(len(rows), width)
+    lost = np.argwhere(lost_labels(table))
+    if len(lost):
+        place, column = lost[0].tolist()
+        number, fields = rows[place]
+        msg = f"label {fields[1 + column]} is lost in float32, which a .rec stores labels in"
+        raise ListSyntaxError(msg, source=source, line=number)
+    return ImageList(list(indexes), table, paths, findings=findings)
 
 
 def _problem(fields: list[str], width: int, seen: dict[int, int]) -> str:
@@ -150,7 +160,7 @@ def _problem(fields: list[str], width: int, seen: dict[int, int]) -> str:
     if int(index) in seen:
         return f"index {index} stands in line {seen[int(index)]} already; indexes must be unique"
     for label in labels:
-        if not _LABEL.fullmatch(label) or not np.isfinite(np.float32(label)):
+        if not _LABEL.fullmatch(label) or not math.isfinite(float(label)):
             return f"a label must be a finite number, found {label!r}"
     if len(labels) != width:
         return f"{len(labels)} labels, the rows before have {width}"
@@ -164,7 +174,7 @@ def format_classes(classes: Sequence[str]) -> bytes:
         classes: names without line breaks.
 
     Raises:
-        ValueError: a name is empty or holds a line break, or two are equal.
+        ValueError: a name is empty, holds a line break or starts with a byte order mark, or two are equal.
     """
     check_classes(classes)
     return "".join([f"{name}\n" for name in classes]).encode("utf-8", "surrogateescape")
@@ -186,7 +196,7 @@ def parse_classes(data: bytes) -> tuple[str, ...]:
 
 
 def check_classes(classes: Iterable[str]) -> None:
-    """Refuse class names that are empty, doubled or hold a line break.
+    """Refuse class names that are empty, doubled, hold a line break or start with a byte order mark.
 
     Args:
         classes: the names in label order.
@@ -196,7 +206,7 @@ def check_classes(classes: Iterable[str]) -> None:
     """
     seen: set[str] = set()
     for label, name in enumerate(classes):
-        if not name.strip() or "\n" in name or "\r" in name:
+        if not name.strip() or name.startswith(_BOM) or "\n" in name or "\r" in name:
             msg = f"class {label} has the name {name!r}; a name is one line of text"
             raise ValueError(msg)
         if name in seen:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 FORMAT: Final = "recordio_kit manifest"
 VERSION: Final = 1
 MANIFEST_NAME: Final = "manifest.json"
-_PATH: Final = re.compile(r"(?!/)(?!.*(?:^|/)\.\.?(?:/|$))[^\0\\:]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +140,9 @@ class Manifest:
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             msg = f"not a manifest of this library: its 'format' is not {FORMAT!r}"
             raise ManifestError(msg, source=source)
-        if document.get("version") != VERSION:
-            msg = f"manifest version {document.get('version')!r}, this library reads version {VERSION}; update recordio_kit"
+        version = document.get("version")
+        if type(version) is not int or version != VERSION:  # True and 1.0 equal 1
+            msg = f"manifest version {version!r}, this library reads version {VERSION}; update recordio_kit"
             raise ManifestError(msg, source=source)
         try:
             return cls(
@@ -186,14 +186,14 @@ def _split_from_plain(plain: Any) -> SplitInfo:
         list=_file_from_plain(plain["list"]),
         class_names=_file_from_plain(plain["class_names"]),
         records=_count(plain["records"]),
-        label_width=_count(plain["label_width"]),
-        labels=None if plain["labels"] is None else {_count(label): _count(number) for label, number in plain["labels"]},
+        label_width=_count(plain["label_width"], least=1),
+        labels=_labels(plain["labels"]),
         height=_range(plain["height"]),
         width=_range(plain["width"]),
         fingerprint=_checked(plain["fingerprint"], str),
         failures=tuple(
             Failure(_count(failure["index"]), _checked(failure["path"], str), _checked(failure["reason"], str), "")
-            for failure in plain["failures"]
+            for failure in _checked(plain["failures"], list)
         ),
         keys_are_ids=_checked(plain["keys_are_ids"], bool),
     )
@@ -207,7 +207,7 @@ def _file_from_plain(plain: Any) -> FileInfo | None:
     if plain is None:
         return None
     path = _checked(plain["path"], str)
-    if not _PATH.fullmatch(path):
+    if any(part in ("", ".", "..") for part in path.split("/")) or any(sign in path for sign in "\0\\:"):
         msg = f"the path {path!r} does not stay below the manifest"
         raise ValueError(msg)
     crc32 = _checked(plain["crc32"], str)
@@ -217,15 +217,25 @@ def _file_from_plain(plain: Any) -> FileInfo | None:
     return FileInfo(path=path, bytes=_count(plain["bytes"]), crc32=int(crc32, 16))
 
 
+def _labels(plain: Any) -> dict[int, int] | None:
+    if plain is None:
+        return None
+    labels = {_checked(label, int): _count(number) for label, number in _checked(plain, list)}
+    if len(labels) != len(plain):
+        msg = "a label stands twice in 'labels'"
+        raise ValueError(msg)
+    return labels
+
+
 def _range(plain: Any) -> tuple[int, int] | None:
     if plain is None:
         return None
-    low, high = plain
-    return _count(low), _count(high)
+    low, high = _checked(plain, list)
+    return _count(low), _count(high, least=low)
 
 
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
+def _count(value: Any, *, least: int = 0) -> int:
+    if type(value) is not int or value < least:
         msg = f"{value!r} is no count"
         raise ValueError(msg)
     return value

@@ -83,7 +83,8 @@ def fingerprint(images: ImageList, options: Mapping[str, Any]) -> str:
         images: the list, in order.
         options: plain JSON values.
     """
-    digest = hashlib.sha256(json.dumps([FORMAT_VERSION, dict(options), images.label_width], sort_keys=True).encode("ascii"))
+    head = [FORMAT_VERSION, dict(options), images.label_width, len(images)]
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode("ascii"))
     for column in images.columns():
         digest.update(column)
     return digest.hexdigest()

@@ -1,13 +1,16 @@
 """How many images of each class, or which groups of images, go to which part.
 
-Strategy: shares arrive as whole weights and all arithmetic is on Python's integers, in units of one image divided by the
-sum of the weights, so every machine finds the same numbers. ``round_table`` is two-way controlled rounding: each cell
-*and* each column's total is the floor or the ceiling of its share. ``allot_groups`` keeps groups whole, deals them out
-and then improves by moves and swaps. Only counts may live here: no paths, no labels, no lists.
+Strategy: shares become whole weights (``whole_weights``) and all arithmetic is on Python's integers, in units of one image
+divided by the sum of the weights, so every machine finds the same numbers. ``round_table`` is two-way controlled
+rounding: each cell *and* each column's total is the floor or the ceiling of its share. ``allot_groups`` keeps groups
+whole, deals them out and then improves by moves and swaps. Only counts may live here: no paths, no labels, no lists.
 """
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+from numbers import Real
 from typing import TYPE_CHECKING, Final
 
 
@@ -20,6 +23,41 @@ _SWAPS: Final = 1 << 18
 #: In every group's counts, and as the last of a part's deviations: its images of all strata together.
 _TOTAL: Final = -1
 _NOBODY: Final = -1
+_TOLERANCE: Final = Fraction(1, 10**9)
+#: Shares of a smaller sum were meant to make 1, of a greater one 100.
+_FRACTIONS_END: Final = 10
+
+
+def whole_weights(shares: Mapping[str, float]) -> dict[str, int]:
+    """Return the least whole numbers in the proportions of some shares; a float means the decimal that it prints as.
+
+    Args:
+        shares: by name, together 1 (within 1e-9) or 100 (within 1e-7).
+
+    Raises:
+        ValueError: a share is not above 0 and finite, or they make another sum.
+        TypeError: a share is no number.
+    """
+    exact: dict[str, Fraction] = {}
+    for name, share in shares.items():
+        if not isinstance(share, Real):
+            msg = f"the share of {name!r} is a number, not {share!r}"
+            raise TypeError(msg)
+        if not (math.isfinite(share) and share > 0):
+            msg = f"the share of {name!r} is {share}: give it a number above 0, or leave it out"
+            raise ValueError(msg)
+        exact[name] = Fraction(repr(float(share)))
+    total = sum(exact.values(), Fraction())
+    goal = 1 if total < _FRACTIONS_END else 100
+    if abs(total - goal) > goal * _TOLERANCE:
+        given = ", ".join([f"{name}={share}" for name, share in shares.items()]) or "none given"
+        mend = "add" if total < goal else "take away"
+        msg = f"the shares sum to {float(total):.10g}, not to 1 or 100 ({given}): {mend} {abs(float(goal - total)):.10g}"
+        raise ValueError(msg)
+    common = math.lcm(*[share.denominator for share in exact.values()])
+    whole = [int(share * common) for share in exact.values()]
+    divisor = math.gcd(*whole)
+    return {name: weight // divisor for name, weight in zip(exact, whole, strict=True)}
 
 
 def round_table(counts: Sequence[int], weights: Sequence[int]) -> list[list[int]]:
@@ -71,20 +109,31 @@ class _Cycles:
 
     def _find(self, start: int) -> list[tuple[int, int]]:
         """Return the cells of a cycle through a row, neighbours sharing a row or a column in turn, or none."""
-        came: dict[int, list[tuple[int, int]]] = {}  # column -> the cells that lead there
-        for first in self._cells[start]:
-            if first in came:
-                return [*came[first], (start, first)]
-            came[first] = [(start, first)]
+        own = self._cells[start]
+        came: dict[int, tuple[int, int]] = {}  # column -> the row and the column before it that led there
+        for first in own:
+            came[first] = start, first
             stack = [first]
             while stack:
                 column = stack.pop()
                 for row in self._holders[column]:
                     for other in self._cells[row] if row != start else ():
                         if other not in came:
-                            came[other] = [*came[column], (row, column), (row, other)]
+                            came[other] = row, column
                             stack.append(other)
+                            if other in own:
+                                return self._walk_back(start, other, came)
         return []
+
+    @staticmethod
+    def _walk_back(start: int, column: int, came: Mapping[int, tuple[int, int]]) -> list[tuple[int, int]]:
+        cycle = [(start, column)]
+        row, before = came[column]
+        while row != start:
+            cycle += [(row, column), (row, before)]
+            column = before
+            row, before = came[column]
+        return [*cycle, (start, column)]
 
     def _shift(self, cycle: list[tuple[int, int]]) -> None:
         """Take the smaller of the two steps that make a cell of the cycle whole."""

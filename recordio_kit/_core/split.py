@@ -1,37 +1,31 @@
 """Splits: one list to several, so that every image is in exactly one part.
 
-Strategy: nothing is drawn at random. The BLAKE2b hash (16 bytes) of ``<seed in decimal> NUL <path in UTF-8>`` is each
-image's luck: its first 8 bytes, big-endian, order the images of a class, which then fill the parts in the order of the
-shares; its last 8 order a part when it is shuffled. Images of equal paths follow each other by labels, then index. So the
-parts depend on the seed and on what the list holds, not on its order, the numpy version or the machine. How many images,
-or which groups, a part receives is decided in ``rounding.py``; this module takes the request, makes the parts and says
-how near they came.
+Strategy: ``strata.py`` orders the images by a hash of seed and path and names their strata and groups; ``rounding.py``
+says how many images of a stratum, or which groups, each part receives. This module takes the request, lets the images of
+every stratum fill the parts in the order of the shares, and reports how near the parts came to them.
 """
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
-from recordio_kit._core.imagelist import ImageList, LstEntry
+from recordio_kit._core.imagelist import ImageList
 from recordio_kit._core.rounding import allot_groups, round_table, whole_weights
+from recordio_kit._core.strata import GroupBy, Strata
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 __all__ = ["GroupBy", "PartReport", "Parts", "SplitReport", "kfold_list", "part_name", "split_list"]
 
-#: What images must stay together: those with the same match of a regular expression in their path (of its first capturing
-#: group, if it has one), the same result of a function of the entry, or the same value in a mapping by path. None is no
-#: group.
-GroupBy: TypeAlias = str | Callable[[LstEntry], Hashable] | Mapping[str, Hashable]
+SmallClasses: TypeAlias = Literal["error", "train"]
 
 _NAME: Final = re.compile(r"(?!\.)[A-Za-z0-9._-]+(?<!\.)")
 _TRAIN: Final = "train"
@@ -47,7 +41,7 @@ class PartReport:
         wanted: its exact share in images.
         got: its images.
         worst: images too many (below 0: too few) of the class that is farthest off.
-        worst_class: that class's name, else its label; empty when the split is not stratified.
+        worst_class: that class's name, else its label; empty where the split is not stratified.
         absent: classes that have no image in this part.
     """
 
@@ -86,7 +80,9 @@ class SplitReport:
         """Return the lines for people."""
         lines = [str(part) for part in self.parts]
         if self.groups:
-            lines.append(f"{self.groups} groups kept whole; the largest, {self.largest_group}, has {self.largest_group_images} images")
+            lines.append(
+                f"{self.groups} groups kept whole; the largest, {self.largest_group}, has {self.largest_group_images} images"
+            )
         return "\n".join(lines)
 
 
@@ -107,7 +103,7 @@ def split_list(
     group_by: GroupBy | None = None,
     seed: int = 0,
     shuffle: bool = True,
-    small_classes: Literal["error", "train"] = "error",
+    small_classes: SmallClasses = "error",
 ) -> Parts:
     """Split a list by shares; every image goes to exactly one part.
 
@@ -119,8 +115,8 @@ def split_list(
         images: the list.
         shares: the share of each part, together 1 or 100; ``val`` and ``valid`` mean ``validation``.
         stratify: divide every class by the shares, not only the whole.
-        group_by: what must stay together: a regular expression searched in the path, a function of the entry, or a
-            mapping by path.
+        group_by: what must stay together: a regular expression searched in the path (its first capturing group, if it has
+            one), a function of the entry, or a mapping by path.
         seed: any whole number; another one gives another split.
         shuffle: order each part by hash, since a trainer needs classes mixed; else keep the list's order.
         small_classes: what to do with a class (of one label) of fewer images, or groups, than there are parts: raise, or
@@ -134,13 +130,16 @@ def split_list(
             group.
     """
     weights = _weights(shares)
-    if small_classes == "train" and _TRAIN not in weights:
-        msg = f'small_classes="train" needs a part named "train"; the parts are {", ".join(weights)}'
-        raise ValueError(msg)
-    home = list(weights).index(_TRAIN) if small_classes == "train" else _NO_PART
-    deck = _Deck(images, len(weights), stratify=stratify, group_by=group_by, seed=seed)
-    parts, report = _deal(deck, weights, home, small_classes)
-    return Parts({name: deck.take(parts == part, shuffle=shuffle) for part, name in enumerate(weights)}, report)
+    home = _NO_PART
+    if small_classes == "train":
+        if _TRAIN not in weights:
+            msg = f'small_classes="train" needs a part named "train"; the parts are {", ".join(weights)}'
+            raise ValueError(msg)
+        home = list(weights).index(_TRAIN)
+    strata = Strata(images, len(weights), stratify=stratify, group_by=group_by, seed=seed)
+    parts, report = _deal(strata, weights, home, small_classes)
+    order = strata.order(shuffle=shuffle)
+    return Parts({name: _take(images, order, parts == part) for part, name in enumerate(weights)}, report)
 
 
 def kfold_list(
@@ -151,7 +150,7 @@ def kfold_list(
     group_by: GroupBy | None = None,
     seed: int = 0,
     shuffle: bool = True,
-    small_classes: Literal["error", "train"] = "error",
+    small_classes: SmallClasses = "error",
 ) -> list[tuple[ImageList, ImageList]]:
     """Split a list into equal folds; each is the validation list once, while the others are the train list.
 
@@ -176,9 +175,11 @@ def kfold_list(
     if not 2 <= folds <= len(images):
         msg = f"cannot make {folds} folds of {len(images)} images: it takes 2 folds or more, and an image for each"
         raise ValueError(msg)
-    deck = _Deck(images, folds, stratify=stratify, group_by=group_by, seed=seed)
-    parts, _ = _deal(deck, {f"fold {number}": 1 for number in range(1, folds + 1)}, _NO_PART, small_classes)
-    return [(deck.take(parts != fold, shuffle=shuffle), deck.take(parts == fold, shuffle=shuffle)) for fold in range(folds)]
+    strata = Strata(images, folds, stratify=stratify, group_by=group_by, seed=seed)
+    weights = {f"fold {number}": 1 for number in range(1, folds + 1)}
+    parts, _ = _deal(strata, weights, _NO_PART, small_classes)
+    order = strata.order(shuffle=shuffle)
+    return [(_take(images, order, parts != fold), _take(images, order, parts == fold)) for fold in range(folds)]
 
 
 def part_name(name: str) -> str:
@@ -208,38 +209,87 @@ def _weights(shares: Mapping[str, float]) -> dict[str, int]:
     return whole_weights(named)
 
 
-class _Deck:
-    """Hold the images of a list as columns of numbers: hashes, ranks of their labels, strata and groups."""
-
-    def __init__(self, images: ImageList, parts: int, *, stratify: bool, group_by: GroupBy | None, seed: int) -> None:
-        if not len(images):
-            msg = "the list is empty: there is nothing to split"
+def _deal(
+    strata: Strata, weights: Mapping[str, int], home: int, small_classes: SmallClasses
+) -> tuple[NDArray[np.int64], SplitReport]:
+    """Return the part of each image; small classes go to the part ``home``."""
+    small = _small_classes(strata, len(weights), small_classes)
+    deal = _deal_images if strata.groups is None else _deal_groups
+    parts = deal(strata, list(weights.values()), home, small)
+    report = _report(strata, weights, home, small, parts)
+    for part in report.parts:
+        if not part.got:
+            why = f"its share is {part.wanted:.2f} of {len(parts)} images"
+            if report.groups:
+                why += f", and the {report.groups} groups of up to {report.largest_group_images} images stay whole"
+            msg = f"the part {part.name!r} would be empty: {why}; give it more, or make fewer parts"
             raise ValueError(msg)
-        self.images = images
-        self._luck, self._order = _hash_paths(images, seed).T
-        # Bytes sort alike on every machine; adding 0 turns -0.0 into the 0.0 that it equals.
-        rows = np.ascontiguousarray(images.labels + np.float32(0), ">f4").view(f"V{4 * images.label_width}").reshape(-1)
-        _, self._ranks, sizes = np.unique(rows, return_inverse=True, return_counts=True)
-        strata = self._ranks if stratify else np.zeros_like(self._ranks)
-        self.pool = len(sizes)
-        if stratify and images.label_width > 1:
-            strata = np.where(sizes[strata] < parts, self.pool, strata)
-        self._found, self._first, self.strata, self.counts = np.unique(
-            strata, return_index=True, return_inverse=True, return_counts=True
+    return parts, report
+
+
+def _take(images: ImageList, order: NDArray[np.int64], chosen: NDArray[np.bool_]) -> ImageList:
+    return images.take(order[chosen[order]]).renumber()
+
+
+def _small_classes(strata: Strata, parts: int, small_classes: SmallClasses) -> NDArray[np.bool_]:
+    """Return [strata] which are classes that cannot give something to every part."""
+    if small_classes not in ("error", "train"):
+        msg = f'small_classes is "error" or "train", not {small_classes!r}'
+        raise ValueError(msg)
+    units = strata.units()
+    if not strata.stratified or strata.images.label_width > 1:
+        return np.zeros(len(units), np.bool_)
+    small = units < parts
+    if small.any() and small_classes == "error":
+        first, others = int(small.argmax()), int(small.sum()) - 1
+        unit = "images" if strata.groups is None else "groups"
+        msg = (
+            f"class {strata.name(first)} has {units[first]} {unit} for {parts} parts"
+            + (f", and {others} more classes have too few" if others else "")
+            + ': add images, leave the class out, keep it in train with small_classes="train", or split with stratify=False'
         )
-        self.stratified = stratify
-        self.groups: NDArray[np.int64] | None = None
-        self.group_names: list[Hashable] = []
-        if group_by is not None:
-            self._number_groups(_group_keys(images, group_by))
+        raise ValueError(msg)
+    return small
 
-    def _number_groups(self, keys: list[Hashable]) -> None:
-        """Number the groups by their images' hashes: the names of some differ from run to run."""
-        numbers: dict[Hashable, int] = {}
-        order = self.sort(self._luck).tolist()
-        self.groups = np.empty(len(keys), np.int64)
-        self.groups[order] = [numbers.setdefault(keys[position], len(numbers)) for position in order]
-        self.group_names = list(numbers)
 
-    def sort(self, *columns: NDArray[Any]) -> NDArray[np.int64]:
-        """Return positions sorted by columns, the first one first; equal ones by labels, then index."""
+def _deal_images(strata: Strata, weights: list[int], home: int, small: NDArray[np.bool_]) -> NDArray[np.int64]:
+    parts = np.full(len(strata.numbers), home, np.int64)
+    order = strata.by_stratum()
+    table = np.array(round_table(strata.counts[~small].tolist(), weights), np.int64).reshape(-1, len(weights))
+    parts[order[~small[strata.numbers[order]]]] = np.repeat(np.tile(np.arange(len(weights)), len(table)), table.reshape(-1))
+    return parts
+
+
+def _deal_groups(strata: Strata, weights: list[int], home: int, small: NDArray[np.bool_]) -> NDArray[np.int64]:
+    held = set(np.flatnonzero(small).tolist())
+    groups = strata.group_images()
+    fixed = {group: home for group, images in enumerate(groups) if not held.isdisjoint(images)}
+    for group in fixed:
+        # What no part receives, and what has no share, must not weigh in those of the others.
+        groups[group] = {} if home == _NO_PART else {key: count for key, count in groups[group].items() if key not in held}
+    return np.array(allot_groups(groups, weights, fixed), np.int64)[strata.groups]
+
+
+def _report(
+    strata: Strata, weights: Mapping[str, int], home: int, small: NDArray[np.bool_], parts: NDArray[np.int64]
+) -> SplitReport:
+    shares = [weight / sum(weights.values()) for weight in weights.values()]
+    wanted = strata.counts[:, None] * np.where(small[:, None], np.arange(len(shares)) == home, shares)
+    dealt = parts != _NO_PART
+    got = np.bincount(strata.numbers[dealt] * len(shares) + parts[dealt], minlength=wanted.size).reshape(wanted.shape)
+    worst = np.abs(got - wanted).argmax(axis=0)
+    reports = [
+        PartReport(
+            name=name,
+            wanted=float(wanted[:, part].sum()),
+            got=int(got[:, part].sum()),
+            worst=float((got - wanted)[worst[part], part]),
+            worst_class=strata.name(int(worst[part])) if strata.stratified else "",
+            absent=int((got[:, part] == 0).sum()),
+        )
+        for part, name in enumerate(weights)
+    ]
+    if strata.groups is None:
+        return SplitReport(tuple(reports))
+    sizes = np.bincount(strata.groups)
+    return SplitReport(tuple(reports), len(sizes), str(strata.group_names[sizes.argmax()]), int(sizes.max()))

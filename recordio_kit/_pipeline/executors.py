@@ -39,10 +39,7 @@ _LENGTH: Final = struct.Struct("<Q")
 
 def usable_cpus() -> int:
     """Return how many processors this process may keep busy: its affinity, and the cgroup's quota where there is one."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with contextlib.suppress(OSError, ValueError, IndexError):
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
         count = min(count, max(1, int(quota) // int(period)))
@@ -97,8 +94,8 @@ class SupervisedExecutor(Executor):
     def __init__(self, workers: int, *, deadline: float = DEADLINE_SECONDS) -> None:
         """Start the keeper threads; each starts its worker with its first task."""
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._stop = threading.Event()
-        self._keepers = [_Keeper(self._tasks, self._stop, deadline) for _ in range(workers)]
+        self._ending = threading.Event()
+        self._keepers = [_Keeper(self._tasks, self._ending, deadline) for _ in range(workers)]
         for keeper in self._keepers:
             keeper.start()
 
@@ -109,7 +106,7 @@ class SupervisedExecutor(Executor):
             RuntimeError: the executor was shut down.
             TypeError: the function lives in ``__main__``, which workers never import.
         """
-        if self._stop.is_set():
+        if self._ending.is_set():
             msg = "the executor is shut down"
             raise RuntimeError(msg)
         if fn.__module__ == "__main__":
@@ -121,7 +118,7 @@ class SupervisedExecutor(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers: when they are done, or at once with ``cancel_futures``."""
-        self._stop.set()
+        self._ending.set()
         if cancel_futures:
             with contextlib.suppress(queue.Empty):
                 while True:
@@ -153,10 +150,10 @@ class _Task:
 class _Keeper(threading.Thread):
     """Own one worker process: hand it tasks, wait for answers, replace it when it dies."""
 
-    def __init__(self, tasks: queue.SimpleQueue[_Task | None], stop: threading.Event, deadline: float) -> None:
+    def __init__(self, tasks: queue.SimpleQueue[_Task | None], ending: threading.Event, deadline: float) -> None:
         super().__init__(name="recordio_kit-keeper", daemon=True)
         self._tasks = tasks
-        self._stop = stop
+        self._ending = ending
         self._deadline = deadline
         self._process: subprocess.Popen[bytes] | None = None
         self._overdue = False
@@ -173,30 +170,27 @@ class _Keeper(threading.Thread):
             self._process.kill()
 
     def _serve(self, task: _Task) -> None:
-        for _ in range(2):
+        """Answer a task: with the worker's result, or, when two workers died of it, with how the second one did."""
+        fate: list[tuple[str, Exception]] = []
+        while len(fate) < 2 and not self._stopped(fate):
             try:
-                answer = self._ask(task.message)
+                well, result = self._ask(task.message)
             except (EOFError, OSError) as error:
-                why = self._bury()
-                if self._stop.is_set():
-                    break
-                cause: Exception = error
-                continue
-            except Exception as error:  # noqa: BLE001  # an answer that does not unpickle is the task's failure too
+                fate.append((self._bury(), error))
+            except Exception as error:  # noqa: BLE001  # an answer that does not unpickle is the task's failure
                 task.future.set_exception(error)
                 return
-            if answer[0]:
-                task.future.set_result(answer[1])
             else:
-                task.future.set_exception(answer[1])
-            return
-        else:
-            msg = f"a worker process {why} twice over the same work ({task.name}); what was written is not published"
-            died = WorkerDiedError(msg)
-            died.__cause__ = cause
-            task.future.set_exception(died)
-            return
-        task.future.set_exception(WorkerDiedError("the worker was stopped"))
+                task.future.set_result(result) if well else task.future.set_exception(result)
+                return
+        how, cause = fate[-1]
+        msg = f"a worker process {how} over {task.name}, {'twice' if len(fate) == 2 else 'when it was stopped'}"
+        died = WorkerDiedError(msg)
+        died.__cause__ = cause
+        task.future.set_exception(died)
+
+    def _stopped(self, fate: list[tuple[str, Exception]]) -> bool:
+        return bool(fate) and self._ending.is_set()
 
     def _ask(self, message: bytes) -> tuple[bool, Any]:
         if self._process is None:

@@ -19,8 +19,8 @@ import numpy as np
 from recordio_kit._core.mnist_idx import parse_idx_array
 from recordio_kit._images.codec import encode_image
 from recordio_kit._pipeline.report import Progress, ProgressCallback, resolve_progress
-from recordio_kit._storage.open import open_file
 from recordio_kit._storage.base import read_all
+from recordio_kit._storage.open import open_file
 from recordio_kit.errors import FormatError, OutputExistsError, StorageError
 
 

@@ -124,11 +124,7 @@ def _below_one_root(places: list[str], root: Place | None) -> tuple[Store, list[
     found = [open_file(place) for place in places]
     uris = [store.uri(name).replace(os.sep, "/") for store, name in found]
     if root is None:
-        shared = os.path.commonprefix([uri.rpartition("/")[0] + "/" for uri in uris]).rpartition("/")[0]
-        if shared.rstrip("/") in ("", "s3:"):
-            msg = f"these files share no folder: {', '.join(uris)}"
-            raise ValueError(msg)
-        root = shared + "/"
+        root = _shared_folder(uris)
     store = open_folder(root)
     start = store.uri("").replace(os.sep, "/").rstrip("/") + "/"
     for uri in uris:
@@ -136,6 +132,17 @@ def _below_one_root(places: list[str], root: Place | None) -> tuple[Store, list[
             msg = f"{uri} does not lie below {start}"
             raise ValueError(msg)
     return store, [uri.removeprefix(start) for uri in uris]
+
+
+def _shared_folder(uris: list[str]) -> str:
+    """Return the deepest folder above all of these, with its slash."""
+    parts = [uri.split("/")[:-1] for uri in uris]
+    depth = next((level for level, names in enumerate(zip(*parts, strict=False)) if len(set(names)) > 1), min(map(len, parts)))
+    shared = "/".join(parts[0][:depth])
+    if shared in ("", "s3:", "s3:/"):
+        msg = f"these files share no folder: {', '.join(uris)}"
+        raise ValueError(msg)
+    return shared + "/"
 
 
 def _describe(store: Store, name: str) -> SplitInfo:
@@ -186,8 +193,8 @@ def _sidecars(store: Store, name: str) -> dict[str, Any]:
 
 
 def _count(hot: NDArray[np.int64] | None, label: NDArray[np.float32]) -> NDArray[np.int64]:
-    seen = (label != 0).astype(np.int64)
-    return seen if hot is None else hot + seen
+    seen = np.not_equal(label, 0).astype(np.int64)
+    return seen if hot is None else np.add(hot, seen)
 
 
 def _whole(labels: Counter[float]) -> dict[int, int] | None:

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from recordio_kit._core.lst import format_classes, format_lst
 from recordio_kit._core.manifest import MANIFEST_NAME, FileInfo, SplitInfo
 from recordio_kit._core.plan import fingerprint
-from recordio_kit._core.split import split_list
-from recordio_kit._pipeline.labels import read_labels
-from recordio_kit._pipeline.listing import make_list, make_split_lists, split_folders
+from recordio_kit._pipeline.dataset import list_dataset
+from recordio_kit._pipeline.filling import describe, fill
 from recordio_kit._pipeline.manifests import Manifest
-from recordio_kit._pipeline.pack import Policy, describe, fill, make_job
+from recordio_kit._pipeline.pack import make_job
+from recordio_kit._pipeline.policy import Policy
 from recordio_kit._pipeline.report import resolve_progress
 from recordio_kit._storage.base import write_all
 from recordio_kit._storage.open import open_folder, refuse_unreadable
@@ -35,118 +33,15 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from typing import Literal
 
-    from recordio_kit._core.imagelist import Finding, ImageList
-    from recordio_kit._core.split import GroupBy, SplitReport
+    from recordio_kit._core.imagelist import ImageList
+    from recordio_kit._core.split import GroupBy
     from recordio_kit._images.transform import Reencode
-    from recordio_kit._pipeline.pack import OnError
+    from recordio_kit._pipeline.dataset import DataSet
+    from recordio_kit._pipeline.policy import OnError
     from recordio_kit._pipeline.report import ProgressCallback
     from recordio_kit._pipeline.work import Job
     from recordio_kit._storage.base import Sink, Store
     from recordio_kit._storage.open import Place
-
-#: What most people want, and what the SageMaker examples do.
-DEFAULT_SPLITS: Final[Mapping[str, float]] = {"train": 0.7, "validation": 0.3}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataSet:
-    """Say what would be packed: the lists by split, and what decides their bytes.
-
-    Args:
-        parts: the list of each split.
-        options: the output-affecting options as plain JSON values.
-        report: how near the splits came to their shares; None where they were given.
-        findings: what was odd about the input.
-    """
-
-    parts: Mapping[str, ImageList]
-    options: Mapping[str, Any]
-    report: SplitReport | None
-    findings: tuple[Finding, ...]
-
-    @property
-    def classes(self) -> tuple[str, ...] | None:
-        """Return the class names that all splits share."""
-        return next(iter(self.parts.values())).classes
-
-
-def list_dataset(
-    root: str | os.PathLike[str],
-    *,
-    splits: Mapping[str, float] | Literal["folders", "column"] | None = None,
-    labels: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    classes: Any = None,
-    exts: Sequence[str] | None = None,
-    ignore: Sequence[str] = (),
-    follow_links: bool = False,
-    stratify: bool = True,
-    group_by: GroupBy | None = None,
-    seed: int = 0,
-    small_classes: Literal["error", "train"] = "error",
-) -> DataSet:
-    """List a folder's images and split them, without packing: the first half of ``prepare``, and all of a dry run.
-
-    Args:
-        root: the folder; one folder a class, or one a split with one a class below, or any layout with ``labels``.
-        splits: shares by name; ``"folders"`` keeps the split folders, ``"column"`` the CSV's ``split`` column; None finds
-            out: folders or column where there are such, else 70 % train and 30 % validation.
-        labels: a CSV or mapping of labels by path, for other layouts than one folder a class.
-        classes: class names in label order (a list, a text file, a manifest); None takes the folders'.
-        exts: the suffixes that are taken; None means .jpg .jpeg .png.
-        ignore: globs of files and folders to leave out.
-        follow_links: whether links are taken.
-        stratify: keep each class's share in each split.
-        group_by: images of one group stay together: a regular expression, a callable, or a mapping.
-        seed: another seed, another split.
-        small_classes: what happens to a class with fewer images than splits.
-
-    Raises:
-        ValueError: the folder or an option makes no sense; the message says which and what to do.
-        StorageError: the folder cannot be read.
-    """
-    walk: dict[str, Any] = {"ignore": ignore, "follow_links": follow_links} | ({} if exts is None else {"exts": exts})
-    table = None if labels is None else read_labels(labels, classes=classes)
-    if splits is None:
-        splits = _detect(root, table)
-    if splits == "folders":
-        parts = make_split_lists(root, classes=classes, **walk)
-        findings = tuple(dict.fromkeys(finding for part in parts.values() for finding in part.findings))
-        return DataSet(parts=parts, options={"splits": "folders"}, report=None, findings=findings)
-    images = make_list(root, labels=labels, classes=classes, **walk)
-    if splits == "column":
-        return _split_by_column(images, table)
-    if isinstance(splits, str):
-        msg = f"splits is a mapping of shares, 'folders' or 'column', not {splits!r}"
-        raise ValueError(msg)
-    if group_by is None and table is not None and table.groups is not None:
-        group_by = table.groups
-    made = split_list(images, splits, stratify=stratify, group_by=group_by, seed=seed, small_classes=small_classes)
-    options = {
-        "splits": {name: repr(float(share)) for name, share in splits.items()},
-        "stratify": stratify,
-        "seed": seed,
-        "small_classes": small_classes,
-        "group_by": group_by if isinstance(group_by, str) else None if group_by is None else "by the caller",
-    }
-    return DataSet(parts=made, options=options, report=made.report, findings=images.findings)
-
-
-def _detect(root: str | os.PathLike[str], table: Any) -> Mapping[str, float] | Literal["folders", "column"]:
-    if table is not None:
-        return "column" if table.splits is not None else DEFAULT_SPLITS
-    return "folders" if split_folders(root) else DEFAULT_SPLITS
-
-
-def _split_by_column(images: ImageList, table: Any) -> DataSet:
-    if table is None or table.splits is None:
-        msg = "splits='column' needs labels= with a CSV that has a 'split' column"
-        raise ValueError(msg)
-    names = [table.splits[path] for path in images.paths]
-    parts = {
-        name: images.take([place for place, other in enumerate(names) if other == name]).renumber()
-        for name in dict.fromkeys(names)
-    }
-    return DataSet(parts=parts, options={"splits": "column"}, report=None, findings=images.findings)
 
 
 def prepare(
@@ -180,11 +75,25 @@ def prepare(
     Args:
         root: the folder of images.
         dest: a folder, an ``s3://bucket/prefix/`` URL, or a store.
-        splits, labels, classes, exts, ignore, follow_links, stratify, group_by, seed, small_classes: as for the lists:
-            shares by name (None: 70 % train, 30 % validation, or what folders or a CSV column say), labels from a CSV, fixed
-            class names, suffixes to take, globs to leave out, links, class shares, groups that stay together, the seed, and
-            what becomes of classes with fewer images than splits (``"error"`` or ``"train"``).
-        transform, workers, on_error, max_skipped, check, progress, executor, overwrite: as for ``pack_list``.
+        splits: shares by name; ``"folders"`` keeps split folders, ``"column"`` the CSV's ``split`` column; None finds out:
+            folders or column where there are such, else 70 % train and 30 % validation.
+        labels: a CSV or mapping of labels by path, for other layouts than one folder a class.
+        classes: class names in label order (a list, a text file, a manifest); None takes the folders'.
+        exts: the suffixes that are taken; None means .jpg .jpeg .png.
+        ignore: globs of files and folders to leave out.
+        follow_links: whether links are taken.
+        stratify: keep each class's share in each split.
+        group_by: images of one group stay together: a regular expression, a callable, or a mapping.
+        seed: another seed, another split.
+        small_classes: ``"error"`` or ``"train"``: what becomes of a class with fewer images than splits.
+        transform: None stores the files' bytes; ``Reencode(...)`` decodes, resizes and encodes.
+        workers: processes; 0 works in this one; None decides by the machine and the work.
+        on_error: ``"raise"`` or ``"skip"`` bad images.
+        max_skipped: the share of bad images, 0 to 1, that ``"skip"`` puts up with.
+        check: how closely images are looked at, as for ``pack_list``.
+        progress: None, True for a bar, or a callable that takes ``Progress``.
+        executor: run there instead of in processes of our own.
+        overwrite: replace another data set at the destination.
 
     Returns:
         The manifest, as it was written; the same one, and nothing done, where this very data set stands there already.
@@ -227,7 +136,18 @@ def pack_dataset(
 ) -> Manifest:
     """Pack listed splits and publish them with their manifest: the second half of ``prepare``.
 
-    Args and errors: as for ``prepare``.
+    Args:
+        data: what ``list_dataset`` returned.
+        dest: a folder, an ``s3://bucket/prefix/`` URL, or a store.
+        root: the folder that the lists' paths start from.
+        transform: None or ``Reencode(...)``.
+        check: how closely images are looked at.
+        policy: what bad images do, and where the work runs.
+        progress: None, True for a bar, or a callable.
+        overwrite: replace another data set at the destination.
+
+    Raises:
+        RecordIOKitError: as for ``prepare``.
     """
     policy = policy or Policy()
     store = open_folder(dest)
@@ -241,7 +161,9 @@ def pack_dataset(
     store.probe()
     with contextlib.ExitStack() as undo:
         packed = {
-            name: _pack_split(store, name, images, jobs[name], policy, marks[name], tell, undo, overwrite)
+            name: _pack_split(
+                store, name, images, job=jobs[name], policy=policy, mark=marks[name], tell=tell, undo=undo, overwrite=overwrite
+            )
             for name, images in data.parts.items()
         }
         manifest = Manifest(
@@ -263,6 +185,7 @@ def _pack_split(
     store: Store,
     name: str,
     images: ImageList,
+    *,
     job: Job,
     policy: Policy,
     mark: str,
@@ -271,30 +194,24 @@ def _pack_split(
     overwrite: bool,
 ) -> tuple[SplitInfo, list[Any]]:
     """Pack one split into sealed, invisible files; return what it is and what publishes it."""
-    writer = RecordWriter(
-        f"{name}/{name}.rec",
-        index=f"index/{name}.idx",
-        checksums=f"index/{name}.rkm",
-        store=store,
-        fingerprint=mark,
-        overwrite=overwrite,
-    )
+    where: dict[str, Any] = {"store": store, "fingerprint": mark, "overwrite": overwrite}
+    writer = RecordWriter(f"{name}/{name}.rec", index=f"index/{name}.idx", checksums=f"index/{name}.rkm", **where)
     undo.callback(writer.abort)
-    tally = fill(writer, images, job, policy, stage=f"pack {name}", progress=tell)
+    filled = fill(writer, images, job, policy, stage=f"pack {name}", progress=tell)
     writer.seal()
-    info = describe(writer, images, tally, mark)
-    kept = images.take(tally.positions().astype(np.int64))
+    info = describe(writer, images, filled, mark)
+    kept = images.take(filled.positions())
     texts = {"list": (f"lists/{name}.lst", format_lst(kept))}
     if images.classes is not None:
         texts["class_names"] = (f"lists/{name}.classes.txt", format_classes(images.classes))
     publish: list[Any] = [writer.close]
-    files = {}
+    files: dict[str, FileInfo] = {}
     for field, (path, text) in texts.items():
         sink = _sealed(store, path, text, overwrite)
         undo.callback(sink.abort)
         publish.append(sink.commit)
         files[field] = FileInfo(path=path, bytes=len(text), crc32=zlib.crc32(text))
-    return replace(info, **files), publish
+    return replace(info, list=files["list"], class_names=files.get("class_names")), publish
 
 
 def _sealed(store: Store, name: str, data: bytes, overwrite: bool) -> Sink:
@@ -308,9 +225,7 @@ def _sealed(store: Store, name: str, data: bytes, overwrite: bool) -> Sink:
     return sink
 
 
-def _standing(
-    store: Store, marks: Mapping[str, str], classes: tuple[str, ...] | None, *, overwrite: bool
-) -> Manifest | None:
+def _standing(store: Store, marks: Mapping[str, str], classes: tuple[str, ...] | None, *, overwrite: bool) -> Manifest | None:
     """Return the manifest of this very data set if it stands there, whole; refuse anything else that does.
 
     Raises:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from recordio_kit._core.imagelist import Finding
 from recordio_kit._core.lst import check_path
+from recordio_kit._pipeline.tally import MOST_KINDS, Tally, by_count, counts, plain, total
 from recordio_kit._storage.open import is_url
 from recordio_kit.errors import StorageError, UnsafePathError
 
@@ -29,42 +30,13 @@ if TYPE_CHECKING:
 IMAGE_EXTS: Final = (".jpg", ".jpeg", ".png")
 
 #: Suffixes that images have: such a file is never left out without being asked for.
-_IMAGE_LIKE: Final = frozenset(
-    (*IMAGE_EXTS, ".apng", ".arw", ".avif", ".bmp", ".cr2", ".dib", ".dng", ".exr", ".gif", ".hdr", ".heic", ".heif", ".ico")
-    + (".j2k", ".jfif", ".jif", ".jp2", ".jpe", ".jpx", ".jxl", ".nef", ".pbm", ".pcx", ".pgm", ".pnm", ".ppm", ".psd")
-    + (".svg", ".tga", ".tif", ".tiff", ".webp", ".xbm")
+_IMAGE_LIKE: Final = re.compile(
+    r"\.(apng|arw|avif|bmp|cr2|dib|dng|exr|gif|hdr|hei[cf]|ico|j2k|jfif|jif|jp[2ex]|jpe?g|jxl|nef|p[bgnp]m|pcx|png|psd|svg|tga|tiff?|webp|xbm)"
 )
 #: What systems and archivers leave behind, in lower case; whatever starts with a dot is hidden as well.
 _LITTER: Final = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
-#: Suffixes of left-out files that get a finding each; the rarer ones share one.
-_MOST_KINDS: Final = 10
 #: Stands where a file has its size.
 _FOLDER: Final = -1
-
-
-@dataclass(slots=True)
-class Tally:
-    """Count paths and keep the one that sorts first, to name it."""
-
-    count: int = 0
-    least: str = ""
-
-    def __bool__(self) -> bool:
-        return self.count > 0
-
-    def add(self, path: str, count: int = 1) -> None:
-        """Count one more, or several of which this is the least."""
-        self.least = min(self.least, path) if self.count else path
-        self.count += count
-
-    @property
-    def first(self) -> str:
-        """Return the least path on one line: as it is, or quoted where a sign in it does not print."""
-        return self.least if self.least.isprintable() else repr(self.least)
-
-    def of(self, noun: str, plural: str = "") -> str:
-        """Return the count with its noun, such as ``1 file`` or ``3 files``."""
-        return f"1 {noun}" if self.count == 1 else f"{self.count} {plural or noun + 's'}"
 
 
 @dataclass(slots=True)
@@ -97,32 +69,24 @@ class Scan:
 
     def findings(self) -> list[Finding]:
         """Say what was left out, one finding a kind."""
-        kinds = sorted(self.others.items(), key=lambda item: (-item[1].count, item[0]))
-        rest = Tally()
-        for _, tally in kinds[_MOST_KINDS:]:
-            rest.add(tally.least, tally.count)
-        told = [(tally, suffix or "no suffix") for suffix, tally in kinds[:_MOST_KINDS]]
-        told += [(rest, f"{len(kinds) - _MOST_KINDS} other suffixes")] if rest else []
+        kinds = by_count(self.others)
+        told = [(tally, plain(suffix) or "no suffix") for suffix, tally in kinds[:MOST_KINDS]]
+        told.append((total(tally for _, tally in kinds[MOST_KINDS:]), "other suffixes"))
         lines = [
-            f"{tally.of('file that is no image', 'files that are no images')} ({kind}) {_were(tally)} left out, the first is {tally.first}"
+            tally.say(f"file that is no image ({kind}) was left out", f"files that are no images ({kind}) were left out")
             for tally, kind in told
+            if tally
         ]
         if self.links:
-            advice = "give follow_links=True (--follow-links) to take what they lead to"
-            lines.append(f"{self.links.of('link')} {_were(self.links)} not followed, the first is {self.links.first}; {advice}")
+            told_links = self.links.say("link was not followed", "links were not followed")
+            lines.append(f"{told_links}; give follow_links=True (--follow-links) to take what they lead to")
         if self.repeated:
             lines.append(
-                f"{self.repeated.of('folder')} led back to a folder above and {_were(self.repeated)} left out, the first is {self.repeated.first}"
+                self.repeated.say("folder leads back above itself; left out", "folders lead back above themselves; left out")
             )
         if self.ignored:
-            lines.append(
-                f"{self.ignored.of('entry', 'entries')} matched ignore= and {_were(self.ignored)} left out, the first is {self.ignored.first}"
-            )
+            lines.append(self.ignored.say("entry left out by ignore=", "entries left out by ignore="))
         return [Finding(0, line) for line in lines]
-
-
-def _were(tally: Tally) -> str:
-    return "was" if tally.count == 1 else "were"
 
 
 def walk(root: str | os.PathLike[str], *, exts: Iterable[str], ignore: Iterable[str], follow_links: bool) -> Scan:
@@ -173,50 +137,56 @@ class _Walker:
         self._broken, self._special, self._unsafe = Tally(), Tally(), Tally()
 
     def run(self) -> None:
-        scan = self.scan
-        branch = [_identity(scan.root)]
-        levels = [("", self._look(""))]
+        """Walk depth first, folders and files by name: the order of the paths' parts."""
+        branch: list[tuple[int, int | str]] = []
+        levels = [self._enter("", branch)]
         while levels:
-            prefix, items = levels[-1]
-            for name, size, stamp in items:
-                path = prefix + name
-                if size == _FOLDER:
-                    break
-                if not _fits_a_row(path):
-                    self._unsafe.add(path)
-                scan.paths.append(path)
-                scan.sizes.append(size)
-                scan.stamps.append(stamp)
-            else:
+            deeper = next(levels[-1], None)
+            if deeper is None:
                 levels.pop()
                 branch.pop()
-                continue
-            identity = _identity(os.path.join(scan.root, path))
-            if identity in branch:
-                scan.repeated.add(path)
-                continue
-            scan.folders.append(path)
-            branch.append(identity)
-            levels.append((path + "/", self._look(path + "/")))
+            elif _identity(os.path.join(self.scan.root, deeper)) in branch:
+                self.scan.repeated.add(deeper)
+            else:
+                self.scan.folders.append(deeper)
+                levels.append(self._enter(deeper + "/", branch))
 
-    def _look(self, prefix: str) -> Iterator[tuple[str, int, int]]:
+    def _enter(self, prefix: str, branch: list[tuple[int, int | str]]) -> Iterator[str]:
+        """Look into a folder, then take its images and yield its folders, by name."""
+        branch.append(_identity(os.path.join(self.scan.root, prefix)))
+        return self._take(prefix, self._look(prefix))
+
+    def _take(self, prefix: str, items: list[tuple[str, int, int]]) -> Iterator[str]:
+        paths, sizes, stamps = self.scan.paths, self.scan.sizes, self.scan.stamps
+        for name, size, stamp in items:
+            path = prefix + name
+            if size == _FOLDER:
+                yield path
+                continue
+            if not _fits_a_row(path):
+                self._unsafe.add(path)
+            paths.append(path)
+            sizes.append(size)
+            stamps.append(stamp)
+
+    def _look(self, prefix: str) -> list[tuple[str, int, int]]:
         """Return name, size and stamp of a folder's images, and its folders between them, sorted by name."""
         items = []
         exts = self._exts
         with _reading(os.path.join(self.scan.root, prefix)):
             for entry in self.visible(prefix):
+                name = entry.name
                 if entry.is_dir():
-                    items.append((entry.name, _FOLDER, 0))
+                    items.append((name, _FOLDER, 0))
                 elif not entry.is_file():
-                    self._special.add(prefix + entry.name)
-                elif entry.name.lower().endswith(exts):
+                    self._special.add(prefix + name)
+                elif name.lower().endswith(exts):
                     status = entry.stat()
-                    items.append((entry.name, status.st_size, status.st_mtime_ns))
+                    items.append((name, status.st_size, status.st_mtime_ns))
                 else:
-                    suffix = os.path.splitext(entry.name)[1].lower()
-                    self.scan.others.setdefault(suffix, Tally()).add(prefix + entry.name)
+                    self.scan.others.setdefault(os.path.splitext(name)[1].lower(), Tally()).add(prefix + name)
         items.sort()
-        return iter(items)
+        return items
 
     def visible(self, prefix: str) -> Iterator[os.DirEntry[str]]:
         """Yield a folder's entries but for hidden and ignored ones and for links that lead nowhere or stay unfollowed."""
@@ -239,50 +209,36 @@ class _Walker:
 
     def refuse(self) -> None:
         """Raise what forbids a list of this tree."""
-        tally = self._special
-        if tally:
-            msg = f"{tally.of('entry is', 'entries are')} neither file nor folder (pipe, socket, device), the first is {tally.least!r}; remove or ignore= (--ignore) them"
-            raise UnsafePathError(msg)
-        tally = self._broken
-        if tally:
-            msg = f"{tally.of('link leads', 'links lead')} nowhere, the first is {tally.least!r}; mend, remove or ignore= (--ignore) them"
-            raise UnsafePathError(msg)
-        tally = self._unsafe
-        if tally:
-            msg = (
-                f"{tally.of('file name')} cannot stand in a .lst (TAB, line breaks, NUL, outer white space, half characters), "
-                f"the first is {tally.least!r}; rename the file or its folder"
-            )
-            raise UnsafePathError(msg)
-        self._refuse_other_images()
+        advice = "remove it, or leave it out with ignore= (--ignore)"
+        _refuse(self._special, "entry is neither file nor folder", "entries are neither files nor folders", advice)
+        _refuse(self._broken, "link leads nowhere", "links lead nowhere", advice)
+        advice = "rename what has TAB, line breaks, NUL, outer white space or half a character"
+        _refuse(self._unsafe, "file name cannot stand in a .lst", "file names cannot stand in a .lst", advice)
+        if images := {suffix: tally for suffix, tally in self.scan.others.items() if _IMAGE_LIKE.fullmatch(suffix)}:
+            told = total(images.values()).say("image file would be left out", "image files would be left out")
+            advice = "take them with exts= (--exts), or leave them out with ignore= (--ignore GLOB)"
+            msg = f"{told} ({counts(images)}); {advice}"
+            raise ValueError(msg)
         if not self.scan.paths:
             raise ValueError(self._no_images())
 
-    def _refuse_other_images(self) -> None:
-        found = {suffix: tally for suffix, tally in self.scan.others.items() if suffix in _IMAGE_LIKE}
-        if not found:
-            return
-        all_found = Tally()
-        for tally in found.values():
-            all_found.add(tally.least, tally.count)
-        example = max(found, key=lambda suffix: (found[suffix].count, suffix))
-        msg = (
-            f"{all_found.of('image file')} would be left out ({_by_suffix(found)}), the first is {all_found.first}; "
-            f"take them with exts= (--exts), or leave them out with ignore= (--ignore {'*' + example!r})"
-        )
-        raise ValueError(msg)
-
     def _no_images(self) -> str:
         scan = self.scan
-        files = sum(tally.count for tally in scan.others.values())
-        seen = f"{len(scan.folders)} folders and {files} files" + (f" ({_by_suffix(scan.others)})" if files else "")
-        seen += f", {scan.links.of('link')} not followed (follow_links=True, --follow-links)" if scan.links else ""
-        seen += f", {scan.ignored.of('entry', 'entries')} that ignore= names" if scan.ignored else ""
-        if {".lst", ".rec"} & set(scan.others):
+        seen = [f"{len(scan.folders)} folders", f"{total(scan.others.values()).count} files"]
+        seen += [counts(scan.others)] if scan.others else []
+        seen += [f"{scan.links.count} links, which only follow_links=True (--follow-links) takes"] if scan.links else []
+        seen += [f"{scan.ignored.count} entries that ignore= leaves out"] if scan.ignored else []
+        if {".lst", ".rec"} & scan.others.keys():
             cause = "it holds .lst or .rec files, so perhaps the root and the output are swapped"
         else:
             cause = f"images are files that end in {', '.join(self._exts)}; exts= (--exts) takes others"
-        return f"{scan.given} holds no images (looked in {scan.root}, saw {seen}): {cause}"
+        return f"{scan.given} holds no images (looked in {scan.root}: {', '.join(seen)}): {cause}"
+
+
+def _refuse(tally: Tally, one: str, many: str, advice: str) -> None:
+    if tally:
+        msg = f"{tally.say(one, many)}; {advice}"
+        raise UnsafePathError(msg)
 
 
 @contextmanager
@@ -295,7 +251,7 @@ def _reading(folder: str) -> Iterator[None]:
 
 
 def _identity(folder: str) -> tuple[int, int | str]:
-    """Return what tells a folder from every other one; some file systems have no inode numbers."""
+    """Return what tells a folder from all others; some file systems have no inode numbers."""
     with _reading(folder):
         status = os.stat(folder)
     return status.st_dev, status.st_ino or folder
@@ -306,20 +262,18 @@ def _existing_folder(given: str) -> str:
         msg = f"{given}: {given.partition('://')[0].upper()} sources are not read yet: copy them first into a local folder"
         raise ValueError(msg)
     root = os.path.abspath(given)
-    if not os.path.lexists(root):
-        msg = f"{given} does not exist (looked in {root})"
-        raise ValueError(msg)
     if not os.path.isdir(root):
-        msg = f"{given} is no folder (looked in {root}); the root is the folder that holds the images"
+        problem = "is no folder" if os.path.lexists(root) else "does not exist"
+        msg = f"{given} {problem} (looked in {root}); the root is the folder that holds the images"
         raise ValueError(msg)
     return root
 
 
 def _suffixes(exts: Iterable[str]) -> tuple[str, ...]:
     names = [exts] if isinstance(exts, str) else exts
-    suffixes = tuple("." + name.strip().lower().removeprefix(".") for name in names)
+    suffixes = tuple("." + name.strip().lower().lstrip("*.") for name in names)
     if not suffixes or "." in suffixes:
-        msg = f"exts= must name suffixes such as .jpg, not {exts!r}"
+        msg = f"exts= names suffixes such as .jpg, not {exts!r}"
         raise ValueError(msg)
     return suffixes
 
@@ -338,9 +292,3 @@ def _fits_a_row(path: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _by_suffix(tallies: dict[str, Tally]) -> str:
-    kinds = sorted(tallies.items(), key=lambda item: (-item[1].count, item[0]))
-    text = ", ".join([f"{suffix or 'no suffix'} {tally.count}" for suffix, tally in kinds[:_MOST_KINDS]])
-    return text + (", ..." if len(kinds) > _MOST_KINDS else "")

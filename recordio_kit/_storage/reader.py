@@ -8,6 +8,7 @@ that contradicts the file is an error and is never used. Opening never writes.
 
 from __future__ import annotations
 
+import operator
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -173,11 +174,11 @@ class RecordReader(Sequence[bytes]):
             KeyError: no record has it.
             IndexMismatchError: several rows of the index have it.
         """
-        keys = self._layout.keys
-        if isinstance(key, int | np.integer) and 0 <= key < 1 << 64:
+        keys, key = self._layout.keys, operator.index(key)
+        if 0 <= key < 1 << 64:
             if self._by_key is None:
                 if key < len(keys):
-                    return int(key)
+                    return key
             else:
                 low = int(np.searchsorted(keys, np.uint64(key), "left", sorter=self._by_key))
                 high = int(np.searchsorted(keys, np.uint64(key), "right", sorter=self._by_key))
@@ -216,6 +217,11 @@ class RecordReader(Sequence[bytes]):
                 start, stop = extents[member]
                 payloads[member] = self._decode(data[start - run.start : stop - run.start], wanted[member])
         return payloads
+
+    @property
+    def mapped(self) -> bool:
+        """Tell whether ``view`` leaves alone what is not looked at: the file is local and nothing is checked."""
+        return not self._checks and hasattr(self._source, "mapped")
 
     def view(self, position: int) -> memoryview:
         """Return the payload at a position without copying it, where the file is local and the record is not escaped.

@@ -115,8 +115,8 @@ def _say_listed(out: Output, images: ImageList) -> None:
 def split(args: argparse.Namespace, out: Output) -> int:
     """Run ``split``."""
     from recordio_kit._core.split import split_list
+    from recordio_kit._pipeline.dataset import DEFAULT_SPLITS
     from recordio_kit._pipeline.listing import read_list, write_list
-    from recordio_kit._pipeline.prepare import DEFAULT_SPLITS
 
     images = read_list(args.list)
     out.findings(images.findings)
@@ -172,8 +172,9 @@ def pack(args: argparse.Namespace, out: Output) -> int:
 
 def prepare(args: argparse.Namespace, out: Output) -> int:
     """Run ``prepare``."""
-    from recordio_kit._pipeline.pack import Policy
-    from recordio_kit._pipeline.prepare import list_dataset, pack_dataset
+    from recordio_kit._pipeline.dataset import list_dataset
+    from recordio_kit._pipeline.policy import Policy
+    from recordio_kit._pipeline.prepare import pack_dataset
 
     shares = shares_of(args.split)
     if shares is not None and args.split_from is not None:

@@ -31,11 +31,16 @@ def add(commands: Commands) -> None:
 def doctor(_args: argparse.Namespace, out: Output) -> int:
     """Run ``doctor``."""
     found = {name: _version(name) for name in (*_NEEDED, *(name for name, _, _ in _OPTIONAL))}
-    out.say("this", f"recordio_kit {__version__}, Python {platform.python_version()} on {sys.platform}, {usable_cpus()} usable CPUs")
+    out.say(
+        "this", f"recordio_kit {__version__}, Python {platform.python_version()} on {sys.platform}, {usable_cpus()} usable CPUs"
+    )
     for name in _NEEDED:
         out.say("needed", f"{name} {found[name] or 'MISSING: pip install ' + name}")
     for name, use, extra in _OPTIONAL:
-        out.say("option", f"{name} {found[name]}" if found[name] else f"{name} is not here ({use}): pip install 'recordio-kit[{extra}]'")
+        out.say(
+            "option",
+            f"{name} {found[name]}" if found[name] else f"{name} is not here ({use}): pip install 'recordio-kit[{extra}]'",
+        )
     if _version("turbojpeg"):
         out.say("warning", "PyPI's 'turbojpeg' is not PyTurboJPEG and hides it: pip uninstall turbojpeg")
     missing = [name for name in _NEEDED if not found[name]]

@@ -30,7 +30,9 @@ def add(commands: Commands) -> None:
 
     parser = command(commands, "index", index, "write the .idx of a .rec that has none")
     parser.add_argument("record", metavar="X.rec")
-    parser.add_argument("--keys", choices=("auto", "id", "position"), default="auto", help="header ids where unique, else a count")
+    parser.add_argument(
+        "--keys", choices=("auto", "id", "position"), default="auto", help="header ids where unique, else a count"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an .idx that is there")
     add_s3(parser)
 
@@ -91,7 +93,11 @@ def _info_record(args: argparse.Namespace, out: Output) -> int:
     with ImageReader(name, store=store) as reader:
         labels = reader.labels()
         count = len(reader)
-    document: dict[str, Any] = {"uri": store.uri(name), "records": count, "label_width": 1 if labels.ndim == 1 else labels.shape[1]}
+    document: dict[str, Any] = {
+        "uri": store.uri(name),
+        "records": count,
+        "label_width": 1 if labels.ndim == 1 else labels.shape[1],
+    }
     out.say("records", str(count))
     if labels.ndim == 1 and count:
         values, counts = np.unique(labels, return_counts=True)

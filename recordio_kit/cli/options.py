@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 from recordio_kit._images.check import CHECKS
@@ -10,12 +9,13 @@ from recordio_kit._storage.open import is_url, open_file, open_folder
 
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from recordio_kit._storage.base import Store
     from recordio_kit.cli.output import Output
 
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # argparse has no public name for it
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  # argparse has no public name for it
 
 
 def command(
@@ -59,11 +59,15 @@ def add_listing(parser: argparse.ArgumentParser) -> None:
 def add_splitting(parser: argparse.ArgumentParser) -> None:
     """Add how a list is split."""
     group = parser.add_argument_group("splits")
-    group.add_argument("--split", action="append", metavar="NAME=SHARE", help="repeatable; train=0.7 and validation=0.3 by default")
+    group.add_argument(
+        "--split", action="append", metavar="NAME=SHARE", help="repeatable; train=0.7 and validation=0.3 by default"
+    )
     group.add_argument("--no-stratify", dest="stratify", action="store_false", help="do not keep each class's share")
     group.add_argument("--group-by", metavar="REGEX", help="images whose paths match alike stay in one split")
     group.add_argument("--seed", type=int, default=0, help="another seed, another split (0)")
-    group.add_argument("--small-classes", choices=("error", "train"), default="error", help="classes with fewer images than splits")
+    group.add_argument(
+        "--small-classes", choices=("error", "train"), default="error", help="classes with fewer images than splits"
+    )
 
 
 def add_packing(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +78,9 @@ def add_packing(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--quality", type=int, metavar="Q", help="re-encode at this JPEG quality (95)")
     group.add_argument("--workers", type=int, metavar="N", help="processes; 0 for none (by the machine and the work)")
     group.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="what a bad image does (raise)")
-    group.add_argument("--max-skipped", type=float, default=0.01, metavar="SHARE", help="skip at most this share of images (0.01)")
+    group.add_argument(
+        "--max-skipped", type=float, default=0.01, metavar="SHARE", help="skip at most this share of images (0.01)"
+    )
     group.add_argument("--check", choices=CHECKS, help="how closely images are looked at (fast; decode when re-encoding)")
     group.add_argument("--overwrite", action="store_true", help="replace what stands at the destination")
 
@@ -98,14 +104,12 @@ def shares_of(texts: list[str] | None) -> dict[str, float] | None:
         return None
     shares: dict[str, float] = {}
     for text in texts:
-        name, sign, share = text.partition("=")
+        name, _, share = text.partition("=")
         try:
             number = float(share)
         except ValueError:
-            sign = ""
-        if not sign or not name:
             msg = f"--split {text}: it is NAME=SHARE, such as train=0.7"
-            raise ValueError(msg)
+            raise ValueError(msg) from None
         if name in shares:
             msg = f"--split {text}: {name} has a share already"
             raise ValueError(msg)

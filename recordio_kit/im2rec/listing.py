@@ -128,9 +128,9 @@ def _warn_classes(classes: dict[str, int], options: Options, console: Console) -
         if (path := _image_below(options)) is not None:
             console.wart("images in folders below ROOT are left out and every label is 0; --recursive takes them", path)
         return
-    for folder in classes:
+    for folder, label in classes.items():
         if folder == _ROOT_CLASS:
-            console.wart("images directly in ROOT are a class of their own", f"'.' is label {classes[folder]}")
+            console.wart("images directly in ROOT are a class of their own", f"'.' is label {label}")
         elif "/" in folder:
             console.wart("nested folders are classes of their own", folder)
 
@@ -166,5 +166,6 @@ def _format_rows(images: list[_Image]) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
-        msg = f"a file name is not valid text: {error.object[max(0, error.start - 40) : error.end + 40]!r}; rename it; nothing was written"
+        around = error.object[max(0, error.start - 40) : error.end + 40]
+        msg = f"a file name is no valid text, near {around!r}; nothing was written; rename it"
         raise ValueError(msg) from error

@@ -4,7 +4,7 @@ Strategy: what to send is a pure function of the manifest and the caller's choic
 that boto3, the AWS CLI and Step Functions all take. What would make the job fail after minutes of paid start-up is looked
 for before anything is sent (``preflight``). Only ``submit``, ``attach`` and ``TrainingJob`` talk to AWS.
 
-    request = training_job_request(manifest, data="s3://bucket/prefix/", output="s3://bucket/models", role=ROLE, region="eu-west-1")
+    request = training_job_request(manifest, data="s3://bucket/set/", output="s3://bucket/models", role=ROLE, region="eu-west-1")
     job = submit(request, manifest)
     result = job.wait()
 

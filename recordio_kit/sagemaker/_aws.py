@@ -16,13 +16,17 @@ from recordio_kit.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_ALLOW: Final = (
+    "allow your own user or role sagemaker:CreateTrainingJob, DescribeTrainingJob, StopTrainingJob and AddTags, "
+    "and iam:PassRole on the job's role"
+)
 _RENEW: Final = "renew your credentials (aws sso login, or a new session token)"
 _ABSENT: Final = "set up credentials (aws configure, AWS_PROFILE or --profile)"
 _REACH: Final = "check the region's name, the network and --endpoint-url"
 #: What to do, by the service's error code or botocore's exception name.
 _ADVICE: Final[Mapping[str, str]] = {
-    "AccessDenied": "allow your own user or role sagemaker:CreateTrainingJob, DescribeTrainingJob, StopTrainingJob, AddTags, "
-    "and iam:PassRole on the job's role",
+    "AccessDenied": _ALLOW,
+    "AccessDeniedException": _ALLOW,
     "ThrottlingException": "too many calls at once; try again in a minute",
     "ExpiredTokenException": _RENEW,
     "ExpiredToken": _RENEW,
@@ -58,7 +62,7 @@ def make_client(*, region: str | None, profile: str | None, endpoint_url: str | 
     import boto3
     from botocore.config import Config
 
-    with calling("sagemaker:", "connect"):
+    with calling("sagemaker", "connect"):
         session = boto3.session.Session(profile_name=profile, region_name=region)
         return session.client("sagemaker", endpoint_url=endpoint_url, config=Config(retries={"mode": "standard"}))
 
@@ -89,7 +93,7 @@ def error_code(error: Any) -> str:
         error: a botocore exception.
     """
     response = getattr(error, "response", None)
-    return str(response["Error"]["Code"] if response else type(error).__name__).removesuffix("Exception").removesuffix("Error")
+    return str(response["Error"]["Code"]) if response else type(error).__name__
 
 
 def storage_error(error: Any, uri: str, operation: str) -> StorageError:
@@ -108,8 +112,9 @@ def _advice(error: Any, operation: str) -> str:
     if code == "ResourceLimitExceeded":
         quota = re.search(r"'([^']+)'", str(error))
         name = f" {quota[1]!r}" if quota else ""
-        return f"raise the quota{name} in Service Quotas (new accounts start at 0, spot has its own), or take another instance type"
-    if operation == "DescribeTrainingJob" and code in ("Validation", "ResourceNotFound"):
+        return (
+            f"raise the quota{name} in Service Quotas (new accounts start at 0, spot has its own), or take another instance type"
+        )
+    if operation == "DescribeTrainingJob" and code in ("ValidationException", "ResourceNotFound"):
         return "is that the job's name, and is this its region and account? (--region, --profile)"
-    fallback = "mend the request" if code == "Validation" else "nothing was started by this call" if False else "try again"
-    return _ADVICE.get(code, fallback)
+    return _ADVICE.get(code, "mend the request" if "Validation" in code else "try again")

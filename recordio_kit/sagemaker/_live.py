@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recordio_kit.errors import StorageError
+from recordio_kit.sagemaker._aws import calling
 from recordio_kit.sagemaker._channels import channel_uris
 from recordio_kit.sagemaker._problem import Problem
 from recordio_kit.sagemaker._registries import region_of
@@ -43,20 +45,19 @@ def object_problems(request: Mapping[str, Any], splits: Mapping[str, SplitInfo],
     Raises:
         StorageError: S3 cannot be reached.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from recordio_kit.sagemaker._aws import storage_error
+    from botocore.exceptions import ClientError
 
     for channel, split in splits.items():
         uri = channel_uris(request)[channel]
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         try:
-            head = s3_client.head_bucket(Bucket=bucket)
-            listing = s3_client.list_objects_v2(Bucket=bucket, Prefix=prefix)
-        except ClientError as error:
-            yield _unreadable(channel, uri, error)
-        except BotoCoreError as error:
-            raise storage_error(error, uri, "ListObjectsV2") from error
+            with calling(uri, "ListObjectsV2"):
+                head = s3_client.head_bucket(Bucket=bucket)
+                listing = s3_client.list_objects_v2(Bucket=bucket, Prefix=prefix)
+        except StorageError as error:
+            if not isinstance(error.__cause__, ClientError):
+                raise
+            yield _unreadable(channel, uri, error.__cause__)
         else:
             yield from _bucket_region(request, channel, bucket, head)
             yield from _listed(channel, split, uri, listing)
@@ -65,14 +66,16 @@ def object_problems(request: Mapping[str, Any], splits: Mapping[str, SplitInfo],
 def _unreadable(channel: str, uri: str, error: Any) -> Problem:
     code = error.response["Error"]["Code"]
     if code in ("404", "NoSuchBucket"):
-        return Problem(f"InputDataConfig.{channel}", f"the bucket of {uri} does not exist", "copy the data there first, or mend data=")
+        return Problem(
+            f"InputDataConfig.{channel}", f"the bucket of {uri} does not exist", "copy the data there first, or mend data="
+        )
     what = f"{uri} cannot be listed ({code}: {error.response['Error'].get('Message', '')})"
     mend = "allow s3:ListBucket to yourself and to the job's role, or leave the S3 check out if only the role may read it"
     return Problem(f"InputDataConfig.{channel}", what, mend)
 
 
 def _bucket_region(request: Mapping[str, Any], channel: str, bucket: str, head: Mapping[str, Any]) -> Iterator[Problem]:
-    home = head["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
+    home = head.get("BucketRegion")
     job = _image_region(request)
     if home and job and home != job:
         what = f"bucket {bucket} is in {home}, the job runs in {job}, and SageMaker reads from its own region only"
@@ -87,7 +90,9 @@ def _listed(channel: str, split: SplitInfo, uri: str, listing: Mapping[str, Any]
     elif not sizes:
         yield Problem(field, f"there is no .rec below {uri}", "copy the data there first, or mend data=")
     elif len(sizes) > 1:
-        yield Problem(field, f"{uri} holds {len(sizes)} .rec files: {', '.join(sorted(sizes))}", "keep one: a channel takes one .rec")
+        yield Problem(
+            field, f"{uri} holds {len(sizes)} .rec files: {', '.join(sorted(sizes))}", "keep one: a channel takes one .rec"
+        )
     else:
         ((key, size),) = sizes.items()
         if size != split.record.bytes:

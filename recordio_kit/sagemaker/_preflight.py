@@ -19,11 +19,12 @@ from recordio_kit.sagemaker._channels import (
     s3_url_fault,
     splits_of_request,
 )
-from recordio_kit.sagemaker._hyperparameters import contradictions, normalise
+from recordio_kit.sagemaker._hyperparameters import contradictions
 from recordio_kit.sagemaker._live import object_problems, region_problems
 from recordio_kit.sagemaker._model import limit_problems, mend_for, structure_problems
 from recordio_kit.sagemaker._problem import Problem
 from recordio_kit.sagemaker._request import CONTENT_TYPE
+from recordio_kit.sagemaker._rules import normalise, problem
 
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ _GPUS: Final[Mapping[str, int]] = {
 _NAMED: Final = 5
 
 
-def preflight(
-    request: Mapping[str, Any], manifest: Manifest, *, client: Any = None, s3_client: Any = None
-) -> list[Problem]:
+def preflight(request: Mapping[str, Any], manifest: Manifest, *, client: Any = None, s3_client: Any = None) -> list[Problem]:
     """Return every reason found why a training job would fail; none means go.
 
     Args:
@@ -89,9 +88,9 @@ def preflight(
 
 def _required_problems(request: Mapping[str, Any]) -> Iterator[Problem]:
     for section, name in _REQUIRED:
-        if name not in request.get(section, {}):
+        if not request.get(section, {}).get(name) and not (name.startswith("Instance") and _preferences(request)):
             mend = "build the request with training_job_request" if section == "HyperParameters" else mend_for(name)
-            yield Problem(f"{section}.{name}", f"{section} has no {name}, which image classification needs", mend)
+            yield Problem(f"{section}.{name}", f"{section}.{name} is not set, and image classification needs it", mend)
     if "MetricDefinitions" in request.get("AlgorithmSpecification", {}):
         what = "MetricDefinitions cannot be sent: AWS defines the metrics of its own algorithms and refuses the job"
         yield Problem("AlgorithmSpecification.MetricDefinitions", what, "leave them out")
@@ -100,15 +99,16 @@ def _required_problems(request: Mapping[str, Any]) -> Iterator[Problem]:
 def _channel_problems(request: Mapping[str, Any], manifest: Manifest) -> Iterator[Problem]:
     uris = channel_uris(request)
     output = request["OutputDataConfig"]["S3OutputPath"]
-    for field, url in (("OutputDataConfig.S3OutputPath", output), *((f"InputDataConfig.{name}", uri) for name, uri in uris.items())):
+    for field, url in (
+        ("OutputDataConfig.S3OutputPath", output),
+        *((f"InputDataConfig.{name}", uri) for name, uri in uris.items()),
+    ):
         if fault := s3_url_fault(url):
             yield Problem(field, f"{field} {url!r} {fault}", "pass one such as 's3://bucket/prefix/'")
     for name in CHANNELS:
         if name not in uris:
-            split = name if name not in manifest.splits else None
-            yield missing_channel(manifest, name, name) if split else Problem(
-                "InputDataConfig", f"the request has no {name} channel", "build it with training_job_request"
-            )
+            unasked = Problem("InputDataConfig", f"the request has no {name} channel", "build it with training_job_request")
+            yield unasked if name in manifest.splits else missing_channel(manifest, name, name)
     for channel in request.get("InputDataConfig", ()):
         if channel["ChannelName"] in CHANNELS and "S3DataSource" in channel["DataSource"]:
             yield from _one_channel(channel, output)
@@ -136,11 +136,13 @@ def _hyperparameter_problems(
 ) -> Iterator[Problem]:
     sent = request.get("HyperParameters", {})
     texts, problems = normalise(sent)
+    problems += [
+        problem(name, f"{name} is written {sent[name]!r}", f"the algorithm takes {text!r}")
+        for name, text in texts.items()
+        if text != sent[name]
+    ]
     yield from problems
-    for name, text in texts.items():
-        if text != sent[name]:
-            yield Problem(f"HyperParameters.{name}", f"{name} is written {sent[name]!r}", f"the algorithm takes {text!r}")
-    if set(CHANNELS) <= set(splits):
+    if not problems and set(CHANNELS) <= set(splits):
         yield from contradictions(texts, data_facts(manifest, splits, request.get("ResourceConfig", {}).get("InstanceCount", 1)))
 
 
@@ -167,7 +169,9 @@ def _label_range(channel: str, split: SplitInfo, classes: int | None) -> Iterato
         return
     strange = [] if classes is None else sorted(label for label, number in split.labels.items() if number and label >= classes)
     if strange:
-        what = f"the {channel} channel holds the label{'s' * (len(strange) > 1)} {_some(strange)}, outside 0..{(classes or 0) - 1}"
+        what = (
+            f"the {channel} channel holds the label{'s' * (len(strange) > 1)} {_some(strange)}, outside 0..{(classes or 0) - 1}"
+        )
         first = not split.labels.get(0)
         hint = "labels must start at 0: subtract 1" if first else "mend the lists or pass num_classes"
         yield Problem(field, what, f"{hint} (a GPU does not check, it learns nonsense)")
@@ -187,14 +191,19 @@ def _some(values: list[Any]) -> str:
 
 
 def _instance_problems(request: Mapping[str, Any]) -> Iterator[Problem]:
-    kind = request.get("ResourceConfig", {}).get("InstanceType", "")
+    alone = request.get("ResourceConfig", {}).get("InstanceType")
     batch = request.get("HyperParameters", {}).get("mini_batch_size", "32")
-    if kind and not _GPU_TYPE.fullmatch(kind):
-        what = f"{kind} has no GPU that image classification can train on"
-        yield Problem("ResourceConfig.InstanceType", what, "take ml.g4dn.xlarge or another ml.g4dn or ml.g5 type")
-    if batch.isdecimal() and int(batch) < _GPUS.get(kind, 1):
-        what = f"mini_batch_size is {batch}, fewer than the {_GPUS[kind]} GPUs of {kind} that share it"
-        yield Problem("HyperParameters.mini_batch_size", what, "pass a larger batch or a smaller instance")
+    for kind in [alone] if alone else [preference["InstanceType"] for preference in _preferences(request)]:
+        if not _GPU_TYPE.fullmatch(kind):
+            what = f"{kind} has no GPU that image classification can train on"
+            yield Problem("ResourceConfig.InstanceType", what, "take ml.g4dn.xlarge or another ml.g4dn or ml.g5 type")
+        if batch.isdecimal() and int(batch) < _GPUS.get(kind, 1):
+            what = f"mini_batch_size is {batch}, fewer than the {_GPUS.get(kind, 1)} GPUs of {kind} that share it"
+            yield problem("mini_batch_size", what, "pass a larger batch or a smaller instance")
+
+
+def _preferences(request: Mapping[str, Any]) -> list[Any]:
+    return list(request.get("ResourceConfig", {}).get("InstancePreferences", ()))
 
 
 def _spot_problems(request: Mapping[str, Any]) -> Iterator[Problem]:
@@ -203,7 +212,9 @@ def _spot_problems(request: Mapping[str, Any]) -> Iterator[Problem]:
     field = "StoppingCondition.MaxWaitTimeInSeconds"
     if not request.get("EnableManagedSpotTraining", False):
         if wait is not None:
-            yield Problem(field, "MaxWaitTimeInSeconds is for spot training only", "set EnableManagedSpotTraining or leave it out")
+            yield Problem(
+                field, "MaxWaitTimeInSeconds is for spot training only", "set EnableManagedSpotTraining or leave it out"
+            )
     elif wait is None:
         yield Problem(field, "spot training has no MaxWaitTimeInSeconds", f"send one of at least {run}, the run time")
     elif wait < run:

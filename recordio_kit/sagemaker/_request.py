@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from recordio_kit.sagemaker._channels import CHANNELS, channel_key, data_facts, missing_channel, s3_url_fault
-from recordio_kit.sagemaker._hyperparameters import contradictions, derive, normalise
+from recordio_kit.sagemaker._hyperparameters import contradictions, derive
 from recordio_kit.sagemaker._problem import refuse
 from recordio_kit.sagemaker._registries import image_uri as registry_image
+from recordio_kit.sagemaker._rules import normalise
 
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def training_job_request(
     refuse(problems)
     values = derive(chosen, facts)
     refuse(contradictions(values, facts))
-    body = {
+    body: dict[str, Any] = {
         "AlgorithmSpecification": {"TrainingImage": image_uri or registry_image(region or ""), "TrainingInputMode": "File"},
         "RoleArn": role,
         "HyperParameters": values,

@@ -1,26 +1,19 @@
-"""Drop-in for ``mxnet.recordio``: the same names, arguments and bytes, without MXNet.
+"""``MXRecordIO`` and ``MXIndexedRecordIO``: record files in order and by key.
 
-Strategy: ``from recordio_kit import mxrecordio as recordio`` is the whole migration. Where MXNet's behaviour is a trap it
-is mended: reads are positional, so a reader survives ``fork`` and threads may share ``read_idx``; pickling leaves the
-original open and the copy stands where the original stood; any bytes-like object can be written; damage is an error of
-``recordio_kit.errors``, never two records in one. Writing alone is done in place under the final name and completes when
-the writer is closed or garbage-collected, as MXNet's does; it is unbuffered, so a forked child has nothing to write twice.
-
-Images are blue, green, red here, as OpenCV and so MXNet have them; everywhere else in the library they are RGB.
+Strategy: MXNet's methods and attributes over a cursor (reading) or a file that grows in place (writing). A reader's only
+state is where it stands, which is also what is pickled. The ``.idx`` is a row a record, written as the records are.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from recordio_kit._core.framing import FrameDecoder, encode_record
-from recordio_kit._core.header import IRHeader, pack_record, unpack_record
+from recordio_kit._core.framing import encode_record
 from recordio_kit._storage.base import read_all
 from recordio_kit._storage.open import is_url, open_file
-from recordio_kit._storage.scan import named
-from recordio_kit.errors import FormatError, IndexMismatchError, StorageError
+from recordio_kit.errors import IndexMismatchError
+from recordio_kit.mxrecordio.files import Cursor, InPlaceFile
 
 
 if TYPE_CHECKING:
@@ -28,80 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from recordio_kit._core.framing import Buffer
-    from recordio_kit._storage.base import Source
-
-__all__ = ["IRHeader", "MXIndexedRecordIO", "MXRecordIO", "pack", "pack_img", "unpack", "unpack_img"]
-
-_FIRST_READ_BYTES: Final = 64 << 10
-_LARGEST_READ_BYTES: Final = 4 << 20
-
-
-class _Cursor:
-    """Read records in order from an offset; the read-ahead grows while the reading goes on."""
-
-    def __init__(self, source: Source, offset: int) -> None:
-        self._source = source
-        self._decoder = FrameDecoder(offset)
-        self._fetched = offset
-        self._step = _FIRST_READ_BYTES
-
-    @property
-    def offset(self) -> int:
-        return self._decoder.offset
-
-    def moved(self, offset: int) -> _Cursor:
-        return _Cursor(self._source, offset)
-
-    def read(self) -> bytes | None:
-        try:
-            while (payload := self._decoder.next_record()) is None and not self._decoder.ended:
-                data = self._source.read_at(self._fetched, max(0, min(self._step, self._source.size - self._fetched)))
-                self._decoder.feed(data)
-                self._fetched += len(data)
-                self._step = min(2 * self._step, _LARGEST_READ_BYTES)
-        except FormatError as error:
-            raise named(error, self._source) from None
-        return payload
-
-    def close(self) -> None:
-        self._source.close()
-
-
-class _InPlaceFile:
-    """Append to a file under its final name, unbuffered; a write that fails leaves the file as it was before it."""
-
-    def __init__(self, path: str) -> None:
-        try:
-            self._file = open(path, "wb", buffering=0)  # noqa: SIM115  # closed by close()
-        except OSError as error:
-            msg = f"cannot create the file ({error.strerror}); nothing was written"
-            raise StorageError(msg, uri=path, operation="create") from error
-        self._path = path
-        self.size = 0
-
-    def append(self, data: bytes) -> None:
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                self._file.truncate(self.size)
-                self._file.seek(self.size)
-            if not isinstance(error, OSError):
-                raise
-            msg = (
-                f"cannot write ({error.strerror}); the {self.size} bytes before it are in the file; make room and write it again"
-            )
-            raise StorageError(msg, uri=self._path, operation="write") from error
-        self.size += len(data)
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class MXRecordIO:
@@ -123,8 +43,8 @@ class MXRecordIO:
         self.pid: int | None = None
         self.is_open = False
         self.writable = flag == "w"
-        self._cursor: _Cursor | None = None
-        self._file: _InPlaceFile | None = None
+        self._cursor: Cursor | None = None
+        self._file: InPlaceFile | None = None
         self.open()
 
     def open(self) -> None:
@@ -143,13 +63,13 @@ class MXRecordIO:
             msg = f"{self.uri}: this class writes local files; recordio_kit.RecordWriter writes to S3"
             raise ValueError(msg)
         else:
-            self._file = _InPlaceFile(self.uri)
+            self._file = InPlaceFile(self.uri)
         self.pid = os.getpid()
         self.is_open = True
 
-    def _cursor_at(self, offset: int) -> _Cursor:
+    def _cursor_at(self, offset: int) -> Cursor:
         store, name = open_file(self.uri)
-        return _Cursor(store.open(name), offset)
+        return Cursor(store.open(name), offset)
 
     def close(self) -> None:
         """Close the file; harmless when called twice."""
@@ -193,12 +113,12 @@ class MXRecordIO:
         """Return the byte offset of the next record to read or write."""
         return self._writing().size if self.writable else self._reading().offset
 
-    def _reading(self) -> _Cursor:
+    def _reading(self) -> Cursor:
         if self._cursor is None:
             raise self._misuse()
         return self._cursor
 
-    def _writing(self) -> _InPlaceFile:
+    def _writing(self) -> InPlaceFile:
         if self._file is None:
             raise self._misuse()
         if self.pid != os.getpid():
@@ -268,7 +188,7 @@ class MXIndexedRecordIO(MXRecordIO):
         self.idx: dict[Any, int] = {}
         self.keys: list[Any] = []
         self.key_type = key_type
-        self._rows: _InPlaceFile | None = None
+        self._rows: InPlaceFile | None = None
         super().__init__(uri, flag)
 
     def open(self) -> None:
@@ -277,7 +197,7 @@ class MXIndexedRecordIO(MXRecordIO):
         self.idx, self.keys = {}, []
         try:
             if self.writable:
-                self._rows = _InPlaceFile(self.idx_path)
+                self._rows = InPlaceFile(self.idx_path)
             else:
                 self._load_rows()
         except BaseException:
@@ -350,28 +270,3 @@ class MXIndexedRecordIO(MXRecordIO):
             self._rows.append(f"{key}\t{offset}\n".encode("utf-8", "surrogateescape"))
         self.idx[key] = offset
         self.keys.append(key)
-
-
-def pack(header: IRHeader | tuple[int, Any, int, int], s: Buffer) -> bytes:
-    """Return a header and an encoded image as one record payload.
-
-    Args:
-        header: its flag is ignored; a label that is no number is written as float32 array.
-        s: the encoded image.
-
-    Raises:
-        ValueError: a label or id does not fit its field.
-    """
-    return pack_record(header, s)
-
-
-def unpack(s: Buffer) -> tuple[IRHeader, bytes]:
-    """Split a record payload into its header and its image bytes.
-
-    Args:
-        s: what ``read`` returned.
-
-    Raises:
-        CorruptRecordError: the payload is shorter than its header says.
-    """
-    return unpack_record(s)

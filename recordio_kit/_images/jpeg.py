@@ -1,0 +1,102 @@
+"""The gate's walk through a JPEG: markers from SOI to EOI, without decoding a pixel.
+
+Strategy: follow libjpeg's reader. It takes the next 0xFF that is followed by neither 0x00 (a stuffed byte), 0xFF (fill) nor
+a restart number as the next marker, inside entropy-coded data and between segments alike, and skips whatever lies before
+it. What libjpeg refuses by structure alone is refused here; damaged entropy data between two markers is for a decoder.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING, Final
+
+from recordio_kit._images.exif import read_orientation
+from recordio_kit._images.info import MAX_PARTS, MAX_SCANS, ImageInfo, check_size, refuse
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JPEG_SIGNATURE: Final = b"\xff\xd8\xff"
+_MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
+_SOI, _EOI, _SOS, _APP1 = 0xD8, 0xD9, 0xDA, 0xE1
+#: Baseline, extended and progressive, Huffman or arithmetic: what libjpeg decodes.
+_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
+#: Lossless, differential and hierarchical frames.
+_FOREIGN_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC8, 0xCB, 0xCD, 0xCE, 0xCF})
+#: DHT, DAC, SOS, DQT, DNL, DRI, APP0 to APP15, COM.
+_KNOWN: Final = _FRAMES | {0xC4, 0xCC, _SOS, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
+
+
+def walk_jpeg(data: bytes) -> ImageInfo:
+    """Return what a JPEG's markers say.
+
+    Args:
+        data: bytes that begin with a JPEG signature.
+
+    Raises:
+        ImageError: the image is truncated, corrupt, too large, or of a variant that image readers do not decode.
+    """
+    frame = orientation = None
+    scans = end = 0
+    for marker, offset, segment in _segments(data):
+        if marker == _EOI:
+            end = offset + 2
+        elif marker == _SOS:
+            scans += 1
+            if frame is None:
+                refuse("corrupt", f"the JPEG scan at byte {offset} comes before the frame header")
+            if scans > MAX_SCANS:
+                refuse("too-many-scans", f"more than {MAX_SCANS} scans; no honest encoder writes so many")
+        elif marker in _FRAMES:
+            if frame is not None:
+                refuse("corrupt", f"a second JPEG frame header at byte {offset}")
+            frame = _read_frame(segment)
+        elif marker == _APP1 and orientation is None and not scans:
+            orientation = read_orientation(segment[6:])  # OpenCV looks at the first APP1 alone, whatever it holds
+    if frame is None or not scans:
+        refuse("corrupt", "the JPEG ends before it holds an image")
+    height, width, channels = frame
+    return ImageInfo("jpeg", height, width, channels, orientation or 1, len(data) - end)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (marker, its offset, the segment's body) up to and with the end marker."""
+    position = len(JPEG_SIGNATURE) - 1
+    for _ in range(MAX_PARTS):
+        match = _MARKER.search(data, position)
+        if match is None:
+            break
+        offset, marker = match.start(), data[match.start() + 1]
+        if marker == _EOI:
+            yield marker, offset, b""
+            return
+        if marker in _FOREIGN_FRAMES:
+            refuse("format", "a lossless, differential or hierarchical JPEG, which image readers do not decode: convert it")
+        if marker not in _KNOWN:
+            what = "a second start of image" if marker == _SOI else f"the unknown marker {marker:#04x}"
+            refuse("corrupt", f"{what} at byte {offset} of the JPEG")
+        length = int.from_bytes(data[offset + 2 : offset + 4], "big")
+        position = offset + 2 + length
+        if position > len(data) or offset + 4 > len(data):
+            break
+        if length < 2:
+            refuse("corrupt", f"a JPEG segment of length {length} at byte {offset}")
+        yield marker, offset, data[offset + 4 : position]
+    else:
+        refuse("too-large", f"more than {MAX_PARTS:,} JPEG segments")
+    refuse("truncated", f"the JPEG ends after {len(data)} bytes without its end marker; fetch the file again")
+
+
+def _read_frame(segment: bytes) -> tuple[int, int, int]:
+    """Return (height, width, channels) from a frame header."""
+    if len(segment) < 6 or len(segment) != 6 + 3 * segment[5]:
+        refuse("corrupt", "the JPEG's frame header has the wrong length")
+    precision, height, width, channels = struct.unpack_from(">BHHB", segment)
+    if precision != 8:
+        refuse("format", f"a JPEG of {precision} bits a sample; image readers take 8: convert it")
+    if channels not in (1, 3, 4):
+        refuse("format", f"a JPEG of {channels} components; image readers take 1, 3 or 4: convert it")
+    check_size(height, width)
+    return height, width, channels

@@ -1,0 +1,195 @@
+"""Fill a writer with a list's images: the one path that every pack takes.
+
+Strategy: segments come back in list order within a bounded window (serial is parallel with an in-process executor); the
+parent only adds base offsets and writes. Under ``on_error="raise"`` nothing is written after the first bad image, but
+checking goes on until 20 are found, so that people mend them in one go. Publishing is the caller's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from recordio_kit._core.manifest import SplitInfo
+from recordio_kit._core.plan import Failure, Segment, plan_segments
+from recordio_kit._pipeline.executors import run_ordered
+from recordio_kit._pipeline.policy import Policy, pick_executor
+from recordio_kit._pipeline.report import Progress, ProgressCallback
+from recordio_kit._pipeline.sources import source_size
+from recordio_kit._pipeline.work import Job, make_segment
+from recordio_kit.errors import PackError, WorkerDiedError
+
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from concurrent.futures import Executor
+
+    from numpy.typing import NDArray
+
+    from recordio_kit._core.imagelist import ImageList
+    from recordio_kit._storage.writer import RecordWriter
+
+#: Under on_error="raise", checking ends when this many bad images are known.
+_ENOUGH_FAILURES: Final = 20
+_SHOWN_FAILURES: Final = 3
+
+
+@dataclass(slots=True)
+class Packed:
+    """Count what a pack has made so far: the facts that a manifest keeps."""
+
+    kept: list[NDArray[np.int64]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    height: tuple[int, int] | None = None
+    width: tuple[int, int] | None = None
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Count the rows of a written segment."""
+        self.kept.append(rows["position"].astype(np.int64))
+        self.height = _widen(self.height, rows["height"])
+        self.width = _widen(self.width, rows["width"])
+
+    def positions(self) -> NDArray[np.int64]:
+        """Return the list positions of what was packed, in order."""
+        return np.concatenate([np.empty(0, np.int64), *self.kept])
+
+
+def _widen(known: tuple[int, int] | None, values: NDArray[Any]) -> tuple[int, int] | None:
+    seen = values[values > 0]
+    if not len(seen):
+        return known
+    low, high = int(seen.min()), int(seen.max())
+    return (low, high) if known is None else (min(low, known[0]), max(high, known[1]))
+
+
+def fill(writer: RecordWriter, images: ImageList, job: Job, policy: Policy, *, stage: str, progress: ProgressCallback) -> Packed:
+    """Pack a list's images into a writer, in list order; the caller seals and publishes.
+
+    Args:
+        writer: takes the records, keys = positions.
+        images: what to pack.
+        job: how.
+        policy: what to do about bad images, and where to run.
+        stage: the name that progress is told under.
+        progress: told after each segment.
+
+    Returns:
+        What was written and what was left out.
+
+    Raises:
+        PackError: images are bad and the policy says that this is too many; the writer should be aborted.
+        StorageError, WorkerDiedError: the environment failed; likewise.
+    """
+    sizes = images.sizes
+    if sizes is None:
+        sizes = np.array([source_size(job.root, path) for path in images.paths], np.int64)
+    runs = plan_segments(sizes)
+    packed = Packed()
+    written = 0
+    progress(Progress(stage, 0, len(images)))
+    with (
+        pick_executor(policy, job, sizes, len(runs)) as (executor, window),
+        contextlib.closing(_in_order(executor, job, images, runs, window)) as segments,
+    ):
+        for segment in segments:
+            packed.failures += segment.receipt.failures
+            if policy.on_error == "skip":
+                _refuse_too_many(packed.failures, len(images), policy.max_skipped)
+            elif len(packed.failures) >= _ENOUGH_FAILURES:
+                break
+            if not packed.failures or policy.on_error == "skip":
+                writer.write_framed(segment.body, segment.receipt.rows)
+                packed.add(segment.receipt.rows)
+                written += segment.receipt.length
+            progress(Progress(stage, segment.receipt.stop, len(images), written, len(packed.failures)))
+    if packed.failures and policy.on_error == "raise":
+        raise pack_error(packed.failures, f"of {len(images)}", "mend them, or leave them out (on_error='skip', --on-error skip)")
+    _refuse_lost_classes(images, packed)
+    return packed
+
+
+def _in_order(executor: Executor, job: Job, images: ImageList, runs: list[range], window: int) -> Generator[Segment]:
+    """Yield the segments of these runs in list order; a worker's death names the run it died of."""
+    calls = ((make_segment, (job, run.start, images[run.start : run.stop])) for run in runs)
+    made = 0
+    try:
+        for segment in run_ordered(executor, calls, window):
+            made += 1
+            yield segment
+    except WorkerDiedError as error:
+        run = runs[made]
+        msg = (
+            f"{error}: entries {run.start + 1} to {run.stop} of the list ({images.path_at(run.start)} to "
+            f"{images.path_at(run.stop - 1)}); nothing was published. Run again, with --workers 0 to see the image"
+        )
+        raise WorkerDiedError(msg) from error
+
+
+def _refuse_too_many(failures: Sequence[Failure], total: int, share: float) -> None:
+    if len(failures) > share * total:
+        raise pack_error(failures, f"of {total} (at most {share:.3g} of them may be)", "mend them or raise max_skipped")
+
+
+def _refuse_lost_classes(images: ImageList, packed: Packed) -> None:
+    """Refuse a result that has lost a whole class, or everything, to skipped images."""
+    if not packed.failures:
+        return
+    kept = images.labels[packed.positions()]
+    if not len(kept):
+        raise pack_error(packed.failures, "and no good one is left", "mend them")
+    lost = np.setdiff1d(images.labels, kept) if images.label_width == 1 else np.empty(0)
+    if len(lost):
+        name = images.classes[int(lost[0])] if images.classes and int(lost[0]) < len(images.classes) else f"{lost[0]:g}"
+        raise pack_error(packed.failures, f"and no image of class {name} is left", "mend them, or leave the class out")
+
+
+def pack_error(failures: Sequence[Failure], where: str, advice: str) -> PackError:
+    """Return the error that tells people of bad images.
+
+    Args:
+        failures: all that are known.
+        where: among how many, or what follows from it.
+        advice: what to do.
+    """
+    count = "1 bad image" if len(failures) == 1 else f"{len(failures)} bad images"
+    shown = "; ".join(f"{failure.path}: {failure.message}" for failure in failures[:_SHOWN_FAILURES])
+    more = f"; and {len(failures) - _SHOWN_FAILURES} more" if len(failures) > _SHOWN_FAILURES else ""
+    return PackError(f"{count} {where}; nothing was published; {advice}. {shown}{more}", failures=failures)
+
+
+def describe(writer: RecordWriter, images: ImageList, packed: Packed, mark: str) -> SplitInfo:
+    """Return what a manifest keeps of a sealed writer.
+
+    Args:
+        writer: sealed.
+        images: the list that was packed.
+        packed: what of it was packed.
+        mark: the fingerprint.
+    """
+    files = {info.path.rpartition(".")[2]: info for info in writer.files}
+    kept = images.labels[packed.positions()]
+    return SplitInfo(
+        record=files["rec"] if "rec" in files else writer.files[0],
+        index=files.get("idx"),
+        checksums=files.get("rkm"),
+        records=len(writer),
+        label_width=images.label_width,
+        labels=_histogram(kept),
+        height=packed.height,
+        width=packed.width,
+        fingerprint=mark,
+        failures=tuple(packed.failures),
+        keys_are_ids=np.array_equal(images.indexes[packed.positions()], np.arange(len(writer))),
+    )
+
+
+def _histogram(labels: NDArray[np.float32]) -> dict[int, int] | None:
+    if labels.shape[1] > 1:
+        return dict(enumerate(np.count_nonzero(labels, axis=0).tolist()))
+    values, counts = np.unique(labels, return_counts=True)
+    if (values < 0).any() or (values != np.floor(values)).any():
+        return None
+    return dict(zip(values.astype(np.int64).tolist(), counts.tolist(), strict=True))

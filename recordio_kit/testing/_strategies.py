@@ -1,0 +1,79 @@
+"""Hypothesis strategies: what goes into records and lists, biased to what breaks readers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from recordio_kit._core.framing import MAGIC_BYTES
+from recordio_kit._core.imagelist import ImageList
+from recordio_kit._core.lst import check_path
+from recordio_kit.errors import UnsafePathError
+
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+
+def payloads(*, max_size: int = 200) -> SearchStrategy[bytes]:
+    """Return bytes that often hold frame magics: whole, cut, with one bit wrong, at aligned and other positions.
+
+    Args:
+        max_size: the most bytes a payload has.
+    """
+    from hypothesis import strategies as st
+
+    near = [
+        bytes(byte ^ (1 << bit if place == at else 0) for place, byte in enumerate(MAGIC_BYTES))
+        for at in range(4)
+        for bit in (0, 7)
+    ]
+    words = st.sampled_from([MAGIC_BYTES, MAGIC_BYTES, MAGIC_BYTES, MAGIC_BYTES[::-1], b"\0\0\0\0", *near])
+    shifts = st.sampled_from([MAGIC_BYTES[:cut] for cut in (1, 2, 3)] + [MAGIC_BYTES[cut:] for cut in (1, 2, 3)])
+    pieces = st.lists(words | shifts | st.binary(max_size=9), max_size=max_size // 4)
+    return st.binary(max_size=max_size) | pieces.map(lambda found: b"".join(found)[:max_size])
+
+
+def labels() -> SearchStrategy[float]:
+    """Return finite float32 values, class numbers more often than not."""
+    from hypothesis import strategies as st
+
+    numbers = st.integers(0, 9).map(float) | st.integers(0, 1 << 24).map(float)
+    return numbers | st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+def paths() -> SearchStrategy[str]:
+    """Return paths that a ``.lst`` can hold: class folders, any script, bytes that are no UTF-8 as surrogate escapes."""
+    from hypothesis import strategies as st
+
+    plain = st.from_regex(r"[a-z0-9_]{1,8}/[a-zA-Z0-9 ._-]{1,12}\.(jpg|png|JPEG)", fullmatch=True)
+    raw = st.binary(min_size=1, max_size=12).map(lambda name: name.decode("utf-8", "surrogateescape"))
+    return (plain | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | raw).filter(_fits_a_row)
+
+
+def image_lists(*, min_size: int = 0, max_size: int = 20) -> SearchStrategy[ImageList]:
+    """Return lists with unique indexes, one to three labels, unique paths, and no class names.
+
+    Args:
+        min_size: the fewest entries.
+        max_size: the most entries.
+    """
+    from hypothesis import strategies as st
+
+    @st.composite
+    def build(draw: DrawFn) -> ImageList:
+        chosen = draw(st.lists(paths(), min_size=min_size, max_size=max_size, unique=True))
+        count, width = len(chosen), draw(st.integers(1, 3))
+        indexes = st.integers(0, (1 << 63) - 1) | st.integers(0, 30)
+        rows = st.lists(st.tuples(*[labels()] * width), min_size=count, max_size=count)
+        unique = draw(st.lists(indexes, min_size=count, max_size=count, unique=True))
+        return ImageList.from_entries(zip(unique, draw(rows), chosen, strict=True))
+
+    return build()
+
+
+def _fits_a_row(path: str) -> bool:
+    try:
+        check_path(path)
+    except UnsafePathError:
+        return False
+    return True

@@ -1,0 +1,347 @@
+"""The im2rec mode: its command line, its warnings, its exit codes, and what it does where MXNet's tool would fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from recordio_kit._storage.reader import RecordReader
+from recordio_kit.errors import StorageError
+from recordio_kit.im2rec import main
+from recordio_kit.im2rec.options import parse_options
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Two classes of five and four files that are images by name."""
+    root = tmp_path / "tree"
+    for name, count in (("cat", 5), ("dog", 4)):
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            (root / name / f"{number}.jpg").write_bytes(f"{name}{number}".encode())
+    return root
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    (tmp_path / "out").mkdir()
+    return tmp_path / "out" / "p"
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def pack(prefix, root, rows, *args):
+    prefix.with_suffix(".lst").write_bytes(rows if isinstance(rows, bytes) else rows.encode())
+    return main([str(prefix), str(root), "--pass-through", *args])
+
+
+def bodies(prefix):
+    with RecordReader(prefix.with_suffix(".rec")) as reader:
+        return {int(key): payload[24:] for key, payload in zip(reader.keys, reader, strict=True)}
+
+
+# --- the command line -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("--list=1", "--list"),
+        ("--list=True", "--list"),
+        ("--list True", "--list"),
+        ("--list 1", "--list"),
+        ("--list false", ""),
+        ("--list=0", ""),
+        ("--train_ratio 0.5", "--train-ratio 0.5"),
+        ("--train_ratio=0.5", "--train-ratio 0.5"),
+        ("--test_ratio=.25 --num_thread 3", "--test-ratio 0.25 --num-thread 3"),
+        ("--pass_through", "--pass-through"),
+        ("--pass_through=True --center_crop=1", "--pass-through --center-crop"),
+        ("--pack_label 1 --recursive=true", "--pack-label --recursive"),
+        ("--shuffle False", "--no-shuffle"),
+        ("--shuffle=0", "--no-shuffle"),
+        ("--shuffle 0 --list 1", "--no-shuffle --list"),
+        ("--shuffle", ""),
+        ("--shuffle True", ""),
+        ("--no_shuffle", "--no-shuffle"),
+        ("--no-shuffle False", ""),
+        ("--rec", "--recursive"),
+        ("--exts .jpg .my_ext --list=1", "--exts .jpg .my_ext --list"),
+        ("--exts .jpg .my_ext --list 1 --chunks 1", "--exts .jpg .my_ext --list"),
+    ],
+)
+@pytest.mark.parametrize("order", ["{places} {flags}", "{flags} {places}"])
+def test_old_spellings_mean_what_todays_mean(tmp_path, old, new, order):
+    places = f"{tmp_path}/p {tmp_path}"
+    want = parse_options(f"{places} {new}".split())
+    assert parse_options(order.format(places=places, flags=old).split()) == want
+
+
+def test_a_digit_is_a_prefix_where_mxnet_takes_it_as_one(tmp_path):
+    options = parse_options(["--list", "1", str(tmp_path)])
+    assert options.list
+    assert os.path.basename(options.prefix) == "1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--bogus"], "unrecognized arguments"),
+        (["--color", "2"], "invalid choice"),
+        (["--list=maybe"], "--list"),
+        (["--chunks", "0"], "--chunks 0"),
+        (["--train-ratio", "-0.1"], "--train-ratio -0.1"),
+        (["--test-ratio", "nan"], "--test-ratio nan"),
+        (["--train-ratio", "inf"], "--train-ratio inf"),
+        (["extra"], "unrecognized arguments"),
+    ],
+)
+def test_a_wrong_command_line_is_refused(tree, prefix, capsys, arguments, why):
+    assert main(["--list", str(prefix), str(tree), *arguments]) == 2
+    assert why in capsys.readouterr().err
+    assert names_in(prefix.parent) == []
+
+
+def test_help_ends_well(capsys):
+    assert main(["--help"]) == 0
+    assert "exit codes" in capsys.readouterr().out
+
+
+def test_the_module_runs_as_a_program(tree, prefix):
+    command = [sys.executable, "-m", "recordio_kit.im2rec", "--list", "--recursive", str(prefix), str(tree)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "cat 0\ndog 1\n", "")
+    done = subprocess.run(
+        [sys.executable, "-m", "recordio_kit.im2rec", str(prefix), "nowhere"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+
+
+# --- lists ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_list_replaces_an_older_one_whole(tree, prefix):
+    prefix.with_suffix(".lst").write_bytes(b"old")
+    assert main(["--list", "--recursive", "--no-shuffle", str(prefix), str(tree)]) == 0
+    assert names_in(prefix.parent) == ["p.lst"]
+    assert prefix.with_suffix(".lst").read_bytes().splitlines()[5] == b"5\t1.000000\tdog/0.jpg"
+
+
+def test_no_image_writes_nothing_and_says_what_is_there(tree, prefix, capsys):
+    assert main(["--list", str(prefix), str(tree)]) == 2
+    assert "--recursive" in capsys.readouterr().err
+    assert main(["--list", "--recursive", "--exts", ".png", "--", str(prefix), str(tree)]) == 2
+    assert ".jpg; --exts takes them: 9" in capsys.readouterr().err
+    assert names_in(prefix.parent) == []
+
+
+def test_images_that_ratios_cut_off_are_counted_and_named(tree, prefix, capsys):
+    arguments = ["--list", "--recursive", "--no-shuffle", "--train-ratio", "0.8", "--test-ratio", "0.2", str(prefix), str(tree)]
+    assert main(arguments) == 1
+    assert "in no list, cut off by the rounding of the ratios: 1 (dog/3.jpg)" in capsys.readouterr().err
+    assert names_in(prefix.parent) == ["p_test.lst", "p_train.lst"]
+
+
+def test_each_chunk_may_cut_images_off(tree, prefix, capsys):
+    arguments = ["--list", "--recursive", "--chunks", "2", "--train-ratio", "0.5", "--test-ratio", "0.5", str(prefix), str(tree)]
+    assert main(arguments) == 1
+    assert "in no list, cut off by the rounding of the ratios: 1 (" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "warning"),
+    [
+        (".ipynb_checkpoints/a.jpg", "hidden folders"),
+        ("__MACOSX/cat/._a.jpg", "__MACOSX"),
+        ("cat/._a.jpg", "hidden files"),
+        ("root.jpg", "directly in ROOT are a class of their own: 1 ('.' is label 0)"),
+        ("cat/kittens/a.jpg", "nested folders are classes of their own: 1 (cat/kittens)"),
+        ("cat/a.webp", "left out by their ending .webp"),
+    ],
+)
+def test_what_makes_phantom_classes_or_stays_out_is_said(tree, prefix, capsys, name, warning):
+    (tree / name).parent.mkdir(parents=True, exist_ok=True)
+    (tree / name).write_bytes(b"")
+    assert main(["--list", "--recursive", str(prefix), str(tree)]) == 0
+    assert warning in capsys.readouterr().err
+
+
+def test_images_below_the_root_are_missed_aloud_without_recursive(tree, prefix, capsys):
+    (tree / "root.jpg").write_bytes(b"")
+    assert main(["--list", str(prefix), str(tree)]) == 0
+    assert "every label is 0; --recursive takes them: 1 (" in capsys.readouterr().err
+    assert prefix.with_suffix(".lst").read_bytes() == b"0\t0.000000\troot.jpg\n"
+
+
+@pytest.mark.parametrize("ending", [".JPG", "jpg"])
+def test_exts_that_can_match_nothing_are_said(tree, prefix, capsys, ending):
+    assert main(["--list", "--recursive", str(prefix), str(tree), "--exts", ".jpg", ending]) == 0
+    assert f"match no file; give them with their dot and in lower case: 1 ({ending})" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names, and no links without privileges")
+def test_names_that_no_row_holds_and_broken_links_are_losses(tree, prefix, capsys):
+    (tree / "cat" / "a\nb.jpg").write_bytes(b"")
+    assert main(["--list", "--recursive", str(prefix), str(tree)]) == 1
+    assert "no .lst can hold" in capsys.readouterr().err
+    (tree / "cat" / "a\nb.jpg").unlink()
+    (tree / "cat" / "z.jpg").symlink_to("nowhere")
+    assert main(["--list", "--recursive", str(prefix), str(tree)]) == 1
+    assert "broken links, left out: 1 (cat/z.jpg)" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS and Windows refuse names that are no UTF-8")
+def test_names_that_are_no_utf8_survive_list_and_pack(tree, prefix, capsys):
+    (tree / "cat" / os.fsdecode(b"\xff.jpg")).write_bytes(b"latin")
+    assert main(["--list", "--recursive", "--no-shuffle", str(prefix), str(tree)]) == 0
+    assert b"5\t0.000000\tcat/\xff.jpg\n" in prefix.with_suffix(".lst").read_bytes()
+    assert main([str(prefix), str(tree), "--pass-through"]) == 0
+    assert bodies(prefix)[5] == b"latin"
+
+
+def test_a_list_that_cannot_be_written_leaves_the_old_ones(tree, prefix, capsys, monkeypatch):
+    (prefix.parent / "p_train.lst").write_bytes(b"old")
+
+    def seal(_sink):
+        message = "no room"
+        raise StorageError(message)
+
+    monkeypatch.setattr("recordio_kit._storage.local.LocalSink.seal", seal)
+    assert main(["--list", "--recursive", "--train-ratio", "0.5", str(prefix), str(tree)]) == 3
+    assert "no room" in capsys.readouterr().err
+    assert names_in(prefix.parent) == ["p_train.lst"]
+    assert (prefix.parent / "p_train.lst").read_bytes() == b"old"
+
+
+# --- packing --------------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_the_reader_drops_are_named_with_their_lines(tree, prefix, capsys):
+    rows = "\ufeff0\t0\tcat/0.jpg\n1\t0\tcat/1.jpg\n2 0 cat/2.jpg\n\n3.0\t0\tcat/3.jpg\n4\tx\tcat/4.jpg\n 5 \t 1 \t dog/0.jpg \n"
+    assert pack(prefix, tree, rows) == 1
+    err = capsys.readouterr().err
+    for line, why in ((1, "a byte order mark"), (3, "a row is"), (5, "invalid literal"), (6, "could not convert")):
+        assert f"p.lst line {line}: dropped: {why}" in err
+    assert bodies(prefix) == {1: b"cat1", 5: b"dog0"}
+
+
+def test_images_that_cannot_be_read_are_dropped_and_named(tree, prefix, capsys):
+    rows = "0\t0\tcat/0.jpg\n1\t0\tmissing.jpg\n2\t0\tcat\n-1\t0\tcat/1.jpg\n4\t0\tcat/0.jpg/x\n5\t0\ta\0b\n6\t1\tdog/0.jpg\n"
+    assert pack(prefix, tree, rows) == 1
+    err = capsys.readouterr().err
+    for line in (2, 3, 4, 5, 6):
+        assert f"p.lst line {line}: dropped" in err
+    assert bodies(prefix) == {0: b"cat0", 6: b"dog0"}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no FIFOs here")
+def test_a_pipe_is_dropped_and_not_waited_for(tree, prefix, capsys):
+    os.mkfifo(tree / "cat" / "pipe.jpg")
+    assert pack(prefix, tree, "0\t0\tcat/pipe.jpg\n1\t0\tcat/0.jpg\n") == 1
+    assert "line 1: dropped cat/pipe.jpg" in capsys.readouterr().err
+    assert bodies(prefix) == {1: b"cat0"}
+
+
+def test_a_file_too_large_for_a_record_is_dropped_unread(tree, prefix, capsys):
+    with open(tree / "cat" / "0.jpg", "wb") as file:
+        file.truncate(1 << 29)
+    assert pack(prefix, tree, "0\t0\tcat/0.jpg\n1\t0\tcat/1.jpg\n") == 1
+    assert "536870912 bytes" in capsys.readouterr().err
+    assert bodies(prefix) == {1: b"cat1"}
+
+
+def test_paths_out_of_the_root_are_read_as_mxnet_reads_them_and_said(tree, prefix, capsys):
+    outside = tree.parent / "outside.jpg"
+    outside.write_bytes(b"outside")
+    assert pack(prefix, tree, f"0\t0\t{outside}\n1\t0\t../outside.jpg\n2\t0\tcat/..0.jpg\n3\t0\tcat/0.jpg\n") == 1
+    assert "lead out of ROOT (absolute path or '..') and are read, as MXNet's tool does: 2" in capsys.readouterr().err
+    assert bodies(prefix) == {0: b"outside", 1: b"outside", 3: b"cat0"}
+
+
+def test_repeated_ids_and_unpacked_labels_are_said(tree, prefix, capsys):
+    rows = "7\t0\t1\tcat/0.jpg\n7\t1\t1\tcat/1.jpg\n"
+    assert pack(prefix, tree, rows) == 0
+    err = capsys.readouterr().err
+    assert "a read by key finds only the last: 1 (p.lst: 7)" in err
+    assert "without --pack-label only the first is packed: 2 (p.lst line 1, p.lst line 2)" in err
+    assert pack(prefix, tree, rows, "--pack-label") == 0
+    assert "--pack-label" not in capsys.readouterr().err
+
+
+def test_a_prefix_that_names_several_lists_packs_all_and_says_so(tree, prefix, capsys):
+    for name in ("p_train.lst", "p_val.lst", "q.lst", "p.txt"):
+        (prefix.parent / name).write_bytes(b"0\t0\tcat/0.jpg\n")
+    (prefix.parent / "p_folder.lst").mkdir()
+    assert main([str(prefix), str(tree), "--pass-through"]) == 0
+    captured = capsys.readouterr()
+    assert "all are packed: 2 (p_train.lst, p_val.lst)" in captured.err
+    assert f"Creating .rec file from {prefix.parent / 'p_val.lst'} in {prefix.parent}\n" in captured.out
+    assert [name for name in names_in(prefix.parent) if name.endswith(".rec")] == ["p_train.rec", "p_val.rec"]
+
+
+def test_a_prefix_that_is_a_folder_packs_the_lists_in_it(tree, prefix):
+    prefix.with_suffix(".lst").write_bytes(b"0\t0\tcat/0.jpg\n")
+    assert main([str(prefix.parent), str(tree), "--pass-through"]) == 0
+    assert names_in(prefix.parent) == ["p.idx", "p.lst", "p.rec"]
+
+
+def test_an_empty_list_beside_a_full_one_makes_no_record_file(tree, prefix, capsys):
+    (prefix.parent / "p_0.lst").write_bytes(b"0\t0\tcat/0.jpg\n")
+    (prefix.parent / "p_1.lst").write_bytes(b"")
+    assert main([str(prefix), str(tree), "--pass-through"]) == 0
+    assert "p_1.rec was not written" in capsys.readouterr().err
+    assert names_in(prefix.parent) == ["p_0.idx", "p_0.lst", "p_0.rec", "p_1.lst"]
+
+
+@pytest.mark.parametrize("rows", ["", "0 0 cat/0.jpg\n", "0\t0\tmissing.jpg\n"])
+def test_nothing_to_pack_leaves_what_is_there(tree, prefix, rows):
+    prefix.with_suffix(".rec").write_bytes(b"old")
+    assert pack(prefix, tree, rows) == 2
+    assert names_in(prefix.parent) == ["p.lst", "p.rec"]
+    assert prefix.with_suffix(".rec").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("folder", ["", "nowhere/"])
+def test_no_list_is_refused(tree, prefix, capsys, folder):
+    assert main([f"{prefix.parent}/{folder}p", str(tree)]) == 2
+    assert "make one with --list" in capsys.readouterr().err
+    assert main([str(tree), str(tree)]) == 2
+    assert "only lists inside it count" in capsys.readouterr().err
+
+
+def test_sidecars_of_an_older_file_do_not_outlive_it(tree, prefix):
+    for suffix in (".rec", ".idx", ".rkm"):
+        prefix.with_suffix(suffix).write_bytes(b"old")
+    assert pack(prefix, tree, "0\t0\tcat/0.jpg\n") == 0
+    assert names_in(prefix.parent) == ["p.idx", "p.lst", "p.rec"]
+    assert bodies(prefix) == {0: b"cat0"}
+
+
+def test_a_failing_disk_leaves_the_old_files(tree, prefix, capsys, monkeypatch):
+    assert pack(prefix, tree, "0\t0\tcat/0.jpg\n") == 0
+    before = {path: path.read_bytes() for path in prefix.parent.iterdir()}
+
+    def write(_sink, _data):
+        message = "no room"
+        raise StorageError(message)
+
+    monkeypatch.setattr("recordio_kit._storage.local.LocalSink.write", write)
+    assert main([str(prefix), str(tree), "--pass-through"]) == 3
+    assert "no room" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in prefix.parent.iterdir()} == before
+
+
+def test_an_interrupt_leaves_the_old_files(tree, prefix, capsys, monkeypatch):
+    def write(_sink, _data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recordio_kit._storage.local.LocalSink.write", write)
+    assert pack(prefix, tree, "0\t0\tcat/0.jpg\n") == 130
+    assert capsys.readouterr().err.count("\n") == 1
+    assert names_in(prefix.parent) == ["p.lst"]
