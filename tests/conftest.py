@@ -7,7 +7,7 @@ import os
 from hypothesis import HealthCheck, settings
 
 
-# pytest_plugins = ["tests.s3_fixtures"]
+pytest_plugins = ["tests.s3_fixtures"]
 
 # No deadline: machines differ, and a hang is pytest-timeout's business.
 settings.register_profile("quick", max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-#: The search over groups ends after this many rounds, and looks at no more than about this many swaps in each.
+#: The search over groups ends after this many rounds, each of which looks at this many swaps or at two a group.
 _ROUNDS: Final = 16
-_SWAPS: Final = 1 << 18
+_SWAPS: Final = 1 << 17
 #: In every group's counts, and as the last of a part's deviations: its images of all strata together.
 _TOTAL: Final = -1
 _NOBODY: Final = -1
@@ -174,7 +174,7 @@ def allot_groups(groups: Sequence[Mapping[int, int]], weights: Sequence[int], fi
     free = [group for group in range(len(groups)) if group not in fixed]
     # Neighbours hold much the same strata and differ a little in size: swapping them makes the small corrections.
     free.sort(key=lambda group: (max(groups[group], key=groups[group].__getitem__), sizes[group]))
-    reach = max(1, _SWAPS // max(1, len(free)))
+    reach = max(1, _SWAPS // max(1, 2 * len(free)))
     for _ in range(_ROUNDS):
         changes = [allotment.improve(group, free[max(0, at - reach) : at + reach + 1]) for at, group in enumerate(free)]
         if not any(changes):

@@ -55,9 +55,9 @@ class PartReport:
     def __str__(self) -> str:
         """Return one line for people."""
         line = f"{self.name}: {self.got} images, {self.wanted:.1f} wanted"
-        if self.worst_class:
+        if self.worst_class and round(self.worst, 1):
             line += f"; class {self.worst_class} is farthest off, by {self.worst:+.1f}"
-        return line + (f"; no image of {self.absent} classes" if self.absent else "")
+        return line + (f"; classes without an image here: {self.absent}" if self.absent else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def kfold_list(
         ValueError: there are fewer than 2 folds or more than images, or for the reasons of ``split_list``.
     """
     if not 2 <= folds <= len(images):
-        msg = f"cannot make {folds} folds of {len(images)} images: it takes 2 folds or more, and an image for each"
+        msg = f"folds are 2 or more, up to the number of images, here {len(images)}; not {folds}"
         raise ValueError(msg)
     strata = Strata(images, folds, stratify=stratify, group_by=group_by, seed=seed)
     weights = {f"fold {number}": 1 for number in range(1, folds + 1)}
@@ -244,9 +244,9 @@ def _small_classes(strata: Strata, parts: int, small_classes: SmallClasses) -> N
         first, others = int(small.argmax()), int(small.sum()) - 1
         unit = "images" if strata.groups is None else "groups"
         msg = (
-            f"class {strata.name(first)} has {units[first]} {unit} for {parts} parts"
-            + (f", and {others} more classes have too few" if others else "")
-            + ': add images, leave the class out, keep it in train with small_classes="train", or split with stratify=False'
+            f"too few {unit} for {parts} parts: class {strata.name(first)} has {units[first]}"
+            + (f" (and {others} more such)" if others else "")
+            + '; add images, leave the class out, keep it in train with small_classes="train", or split with stratify=False'
         )
         raise ValueError(msg)
     return small

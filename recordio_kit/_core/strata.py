@@ -117,7 +117,7 @@ class Strata:
     def name(self, stratum: int) -> str:
         """Return a stratum's class name, or its labels where classes have no names."""
         if self._pooled and stratum == len(self.counts) - 1:
-            return "of rare label vectors"
+            return "(rare label vectors)"
         labels = self.images.labels[self._first[stratum]].tolist()
         classes = self.images.classes
         if classes is not None and len(labels) == 1 and labels[0] in range(len(classes)):

@@ -100,7 +100,8 @@ def header_ids(reader: RecordReader) -> NDArray[np.uint64] | None:
         FormatError, StorageError: the file cannot be read.
     """
     ids = array("Q")
-    for payload in map(reader.view, range(len(reader))) if reader.mapped else map(memoryview, reader):
+    views = map(reader.view, range(len(reader))) if reader.mapped else (memoryview(payload) for payload in reader)
+    for payload in views:
         flag, second = int.from_bytes(payload[:4], "little"), int.from_bytes(payload[16:24], "little")
         if len(payload) < HEADER_SIZE + 4 * flag or second:
             return None

@@ -160,7 +160,8 @@ def _part_folders(scan: Scan) -> dict[str, str]:
             raise ValueError(msg)
         folders[part] = folder
     if loose := tally(path for path in scan.paths if "/" not in path):
-        msg = f"{scan.given}: {loose.say("image stands beside the split folders", "images stand beside the split folders")}; move them into one"
+        told = loose.say("image stands beside the split folders", "images stand beside the split folders")
+        msg = f"{scan.given}: {told}; move into one of them, or leave out with ignore= (--ignore)"
         raise ValueError(msg)
     if "train" not in folders:
         msg = f"{scan.given} has no folder train beside {', '.join(tops)}"

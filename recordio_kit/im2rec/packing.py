@@ -205,7 +205,7 @@ def _encoder(options: Options) -> Callable[[bytes], bytes]:
     transform = Reencode(
         short_edge=options.resize or None,
         center_crop=options.center_crop,
-        quality=options.quality,
+        quality=options.quality if options.encoding == ".jpg" else 95,  # PNG compression is no JPEG quality
         format=_FORMATS[options.encoding],
         color=_COLORS[options.color],
     )

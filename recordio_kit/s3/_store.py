@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,6 +91,15 @@ class S3Store:
     def uri(self, name: str) -> str:
         """Return the URL of a name; that of the prefix for no name."""
         return self.bucket.uri(self._key(name) if name else self.prefix)
+
+    def parent(self) -> tuple[S3Store, str] | None:
+        """Return the store one prefix level up and this one's name in it; None for a whole bucket."""
+        if not self.prefix:
+            return None
+        above, slash, name = self.prefix[:-1].rpartition("/")
+        store = copy.copy(self)
+        store.prefix = above + slash
+        return store, name
 
     def create(self, name: str, *, overwrite: bool = False) -> S3Sink:
         """Start an object; nothing is sent until its first part is full.

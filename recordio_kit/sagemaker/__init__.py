@@ -13,6 +13,7 @@ This module holds the public names and nothing else; boto3 is imported where it 
 
 from __future__ import annotations
 
+from recordio_kit.sagemaker._aws import configured_region
 from recordio_kit.sagemaker._jobs import JobResult, TrainingJob, Transition, attach, submit
 from recordio_kit.sagemaker._preflight import preflight
 from recordio_kit.sagemaker._problem import Problem
@@ -25,6 +26,7 @@ __all__ = [
     "TrainingJob",
     "Transition",
     "attach",
+    "configured_region",
     "preflight",
     "submit",
     "training_job_request",

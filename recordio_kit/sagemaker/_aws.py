@@ -67,6 +67,22 @@ def make_client(*, region: str | None, profile: str | None, endpoint_url: str | 
         return session.client("sagemaker", endpoint_url=endpoint_url, config=Config(retries={"mode": "standard"}))
 
 
+def configured_region(profile: str | None = None) -> str | None:
+    """Return the region that the AWS configuration names, or None.
+
+    Args:
+        profile: of the AWS configuration; default: the one in use.
+
+    Raises:
+        StorageError: there is no such profile.
+    """
+    import boto3
+
+    with calling("sagemaker", "configure"):
+        region: str | None = boto3.session.Session(profile_name=profile).region_name
+    return region
+
+
 @contextlib.contextmanager
 def calling(uri: str, operation: str) -> Iterator[None]:
     """Turn what botocore raises inside into a ``StorageError``.

@@ -48,6 +48,9 @@ def derive(chosen: Mapping[str, str], data: DataFacts) -> dict[str, str]:
     if "num_classes" not in values:
         if data.num_classes is None:
             problems.append(problem("num_classes", "the manifest does not say how many classes there are", "pass num_classes"))
+        elif data.num_classes < 2:
+            what = f"the data has {data.num_classes} class, and classification tells at least two apart"
+            problems.append(problem("num_classes", what, "add images of another class"))
         else:
             values["num_classes"] = str(data.num_classes)
     if "image_shape" not in values:

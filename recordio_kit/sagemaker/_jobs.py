@@ -32,6 +32,9 @@ class Transition(NamedTuple):
     status: str
     message: str
 
+    def __str__(self) -> str:
+        return f"{self.status}: {self.message}" if self.message else self.status
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResult:

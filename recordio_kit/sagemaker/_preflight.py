@@ -167,13 +167,13 @@ def _label_range(channel: str, split: SplitInfo, classes: int | None) -> Iterato
             what = f"the labels of the {channel} channel are not all whole numbers, or are not known"
             yield Problem(field, what, "label the classes 0, 1, 2 ... and pack again: the algorithm takes nothing else")
         return
-    strange = [] if classes is None else sorted(label for label, number in split.labels.items() if number and label >= classes)
+    if classes is None:
+        return
+    strange = sorted(label for label, number in split.labels.items() if number and not 0 <= label < classes)
     if strange:
-        what = (
-            f"the {channel} channel holds the label{'s' * (len(strange) > 1)} {_some(strange)}, outside 0..{(classes or 0) - 1}"
-        )
-        first = not split.labels.get(0)
-        hint = "labels must start at 0: subtract 1" if first else "mend the lists or pass num_classes"
+        what = f"the {channel} channel holds the label{'s' * (len(strange) > 1)} {_some(strange)}, outside 0..{classes - 1}"
+        from_one = strange == [classes] and not split.labels.get(0)
+        hint = "labels must start at 0: subtract 1" if from_one else "mend the lists or pass num_classes"
         yield Problem(field, what, f"{hint} (a GPU does not check, it learns nonsense)")
 
 

@@ -216,12 +216,12 @@ class StoreContract:
 
     def test_names_are_listed_by_code_point(self, store: Store) -> None:
         """Neither folders, scripts nor UTF-16 matter for the order, and a prefix is no folder."""
-        names = ["a b", "a.b", "a/b", "a/b/c", "a0", "Z", "caf\u00e9", "x/\uff5e", "x/\U0001f600"]
+        names = ["a b", "a.b", "a/b", "a/b.c/d", "a0", "Z", "caf\u00e9", "x/\uff5e", "x/\U0001f600"]
         for name in names:
             write_all(store, name, b"")
         assert list(store.list()) == sorted(names)
-        assert list(store.list("a/")) == ["a/b", "a/b/c"]
-        assert list(store.list("a")) == ["a b", "a.b", "a/b", "a/b/c", "a0"]
+        assert list(store.list("a/")) == ["a/b", "a/b.c/d"]
+        assert list(store.list("a")) == ["a b", "a.b", "a/b", "a/b.c/d", "a0"]
         assert list(store.list("nothing")) == []
 
     def test_delete_removes_one_file(self, store: Store) -> None:
@@ -246,6 +246,15 @@ class StoreContract:
         source = store.open("a/b.rec")
         assert source.uri == store.uri("a/b.rec") != store.uri("a/c.rec")
         source.close()
+
+    def test_a_parent_holds_the_same_files(self, store: Store) -> None:
+        """What a store calls ``x`` its parent calls ``name/x``, where there is one."""
+        above = store.parent()
+        if above is not None:
+            parent, name = above
+            write_all(store, "below", b"data")
+            assert read_all(parent, f"{name}/below") == b"data"
+            assert parent.uri(f"{name}/below") == store.uri("below")
 
     def test_a_pickled_store_opens_the_same_files(self, store: Store) -> None:
         """A worker sees what its parent sees; a store that cannot travel says so at once."""

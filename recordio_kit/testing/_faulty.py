@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Final
 
 from recordio_kit.errors import StorageError
@@ -53,10 +54,15 @@ class FaultyStore:
             raise ValueError(msg)
         self.store = store
         self.calls: list[tuple[str, str]] = []
-        self.fired = False
+        self._fired: list[int] = []
         self._fail_at = fail_at
         self._operations = frozenset(operations)
         self._forever = forever
+
+    @property
+    def fired(self) -> bool:
+        """Tell whether an operation was made to fail."""
+        return bool(self._fired)
 
     def reach(self, operation: str, name: str) -> None:
         """Count an operation.
@@ -71,14 +77,23 @@ class FaultyStore:
         if operation not in self._operations:
             return
         self.calls.append((operation, name))
-        if len(self.calls) >= self._fail_at and (self._forever or not self.fired):
-            self.fired = True
+        if len(self.calls) >= self._fail_at and (self._forever or not self._fired):
+            self._fired.append(len(self.calls))
             msg = f"injected fault in operation {len(self.calls)}, {operation}"
             raise StorageError(msg, uri=self.store.uri(name), operation=operation)
 
     def uri(self, name: str) -> str:
         """Return the other store's URI of a name."""
         return self.store.uri(name)
+
+    def parent(self) -> tuple[FaultyStore, str] | None:
+        """Return the other store's parent, counting and failing with this one."""
+        above = self.store.parent()
+        if above is None:
+            return None
+        store = copy.copy(self)
+        store.store = above[0]
+        return store, above[1]
 
     def create(self, name: str, *, overwrite: bool = False) -> FaultySink:
         """Start a file whose operations count too."""

@@ -9,7 +9,16 @@ from moto.server import ThreadedMotoServer
 
 from recordio_kit._core.manifest import FileInfo, Manifest, SplitInfo
 from recordio_kit.errors import PreflightError, StorageError
-from recordio_kit.sagemaker import JobResult, TrainingJob, Transition, attach, preflight, submit, training_job_request
+from recordio_kit.sagemaker import (
+    JobResult,
+    TrainingJob,
+    Transition,
+    attach,
+    configured_region,
+    preflight,
+    submit,
+    training_job_request,
+)
 
 
 REGION = "eu-west-1"
@@ -152,6 +161,21 @@ def test_an_unknown_profile_or_region_is_an_error_with_advice():
         attach("job", profile="no-such-profile")
     with pytest.raises(StorageError, match="pass region="):
         attach("job")
+
+
+def test_the_configured_region_is_that_of_the_profile(tmp_path, monkeypatch):
+    assert configured_region() is None
+    (tmp_path / "config").write_text("[profile lab]\nregion = eu-north-1\n")
+    assert configured_region("lab") == "eu-north-1"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert configured_region() == "us-west-2"
+    with pytest.raises(StorageError, match="name a profile"):
+        configured_region("no-such-profile")
+
+
+def test_a_step_reads_as_one_line():
+    assert str(Transition("Downloading", "Downloading data")) == "Downloading: Downloading data"
+    assert str(Transition("Starting", "")) == "Starting"
 
 
 def test_a_server_that_is_not_there_is_an_error_with_advice():

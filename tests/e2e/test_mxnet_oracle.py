@@ -250,3 +250,33 @@ def test_hand_made_lists_pack_to_mxnets_files(tmp_path):
     for number, (_, *arguments) in runs:
         main([str(tmp_path / "ours" / str(number) / "x"), *arguments])
         assert files_in(tmp_path / "ours" / str(number)) == files_in(tmp_path / "theirs" / str(number))
+
+
+def test_re_encoded_files_are_mxnets_byte_for_byte(tmp_path):
+    rng = random.Random(SEED)
+    root = tmp_path / "tree"
+    root.mkdir()
+    rows = []
+    for number in range(16):
+        image = random_image(rng, (rng.randrange(8, 90), rng.randrange(8, 90), 3))
+        img_fmt = rng.choice([".jpg", ".png"])
+        (root / f"{number}{img_fmt}").write_bytes(mxrecordio.unpack(mxrecordio.pack_img((0, 0, 0, 0), image, 90, img_fmt))[1])
+        rows.append(f"{number}\t{number % 3}\t{number}{img_fmt}\n")
+    runs = [
+        [],
+        ["--resize", "24"],
+        ["--resize", "100"],
+        ["--center-crop"],
+        ["--center-crop", "--resize", "17", "--quality", "70"],
+        ["--color", "0"],
+    ]
+    jobs = []
+    for number, arguments in enumerate(runs):
+        for name in ("ours", "theirs"):
+            (tmp_path / name / str(number)).mkdir(parents=True)
+            (tmp_path / name / str(number) / "x.lst").write_text("".join(rows))
+        jobs.append(["im2rec", str(tmp_path / "theirs" / str(number)), ["x", str(root), *arguments]])
+        assert main([str(tmp_path / "ours" / str(number) / "x"), str(root), *arguments, "--num-thread", "2"]) == 0
+    ask_mxnet(jobs)
+    for number, arguments in enumerate(runs):
+        assert files_in(tmp_path / "ours" / str(number)) == files_in(tmp_path / "theirs" / str(number)), arguments

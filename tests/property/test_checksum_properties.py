@@ -16,6 +16,8 @@ def test_combined_checksums_equal_the_checksum_of_the_concatenation(parts):
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=12), st.data())
 def test_how_parts_are_grouped_does_not_matter(parts, draw):
     cut = draw.draw(st.integers(0, len(parts)))
-    groups = [(combine_crc32([zlib.crc32(part) for part in side], [len(part) for part in side]), sum(map(len, side)))
-              for side in (parts[:cut], parts[cut:])]
+    groups = [
+        (combine_crc32([zlib.crc32(part) for part in side], [len(part) for part in side]), sum(map(len, side)))
+        for side in (parts[:cut], parts[cut:])
+    ]
     assert combine_crc32(*zip(*groups, strict=True)) == zlib.crc32(b"".join(parts))

@@ -17,8 +17,13 @@ def as_file_name(text):
 
 
 #: Any bytes, as ``os.fsdecode`` shows them on POSIX.
-ANY_PATHS = (st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.binary(max_size=8).map(lambda name: name.decode("utf-8", "surrogateescape"))).map(as_file_name)
-ODD = st.sampled_from([" ", "\x0b", "\x0c", "\x1c", "\x85", "\u00a0", "\u2028", "\u2029", "\ufeff", "#", "\udcff", "é", "e\u0301", "猫"])
+ANY_PATHS = (
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    | st.binary(max_size=8).map(lambda name: name.decode("utf-8", "surrogateescape"))
+).map(as_file_name)
+ODD = st.sampled_from(
+    [" ", "\x0b", "\x0c", "\x1c", "\x85", "\u00a0", "\u2028", "\u2029", "\ufeff", "#", "\udcff", "é", "e\u0301", "猫"]
+)
 UNWRITABLE = dict.fromkeys(map(ord, "\t\n\r\0"))
 #: What a row can hold.
 ROW_PATHS = (
@@ -99,7 +104,9 @@ def test_byte_order_marks_line_ends_and_blank_lines_change_no_entry(model, draw)
     assert list(parse_lst(data)) == model
 
 
-FIELDS = st.sampled_from(["0", "1", "2", "-1", "1_0", "nan", "1e400", "16777217", "\uff11", "a b.jpg", "", " ", "\ufeff", "\r", "18446744073709551616"])
+FIELDS = st.sampled_from(
+    ["0", "1", "2", "-1", "1_0", "nan", "1e400", "16777217", "\uff11", "a b.jpg", "", " ", "\ufeff", "\r", "18446744073709551616"]
+)
 SCRAPS = st.lists(FIELDS | st.sampled_from(["\t", "\t", "\n"]), max_size=20).map("".join).map(str.encode)
 
 

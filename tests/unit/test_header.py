@@ -22,9 +22,7 @@ def test_a_number_is_written_as_a_scalar_label_whatever_the_flag(label):
     assert unpack_record(packed) == (IRHeader(0, 3.0, 7, 1), b"body")
 
 
-@pytest.mark.parametrize(
-    "label", [[3.0], (3,), np.array([3], np.int8), np.array(3.0), np.array([3.0], ">f8")]
-)
+@pytest.mark.parametrize("label", [[3.0], (3,), np.array([3], np.int8), np.array(3.0), np.array([3.0], ">f8")])
 def test_an_array_of_one_label_stays_an_array(label):
     packed = pack_record((0, label, 7, 0), b"body")
     assert packed == struct.pack("<IfQQ", 1, 0.0, 7, 0) + struct.pack("<f", 3.0) + b"body"

@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from recordio_kit._images.codec import decode_image, encode_image
 from recordio_kit._storage.reader import RecordReader
 from recordio_kit.errors import StorageError
 from recordio_kit.im2rec import main
@@ -344,4 +346,74 @@ def test_an_interrupt_leaves_the_old_files(tree, prefix, capsys, monkeypatch):
     monkeypatch.setattr("recordio_kit._storage.local.LocalSink.write", write)
     assert pack(prefix, tree, "0\t0\tcat/0.jpg\n") == 130
     assert capsys.readouterr().err.count("\n") == 1
+    assert names_in(prefix.parent) == ["p.lst"]
+
+
+# --- re-encoding ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Eleven JPEGs and a PNG of 24 x 40 to 24 x 51 pixels, and the rows of a list of them."""
+    root = tmp_path / "photos"
+    root.mkdir()
+    rows = []
+    for number in range(12):
+        image = np.random.default_rng(number).integers(0, 256, (24, 40 + number, 3), np.uint8)
+        name = f"{number}.png" if number == 11 else f"{number}.jpg"
+        (root / name).write_bytes(encode_image(image, format="png" if number == 11 else "jpeg"))
+        rows.append(f"{number}\t{number % 3}\t{name}\n")
+    return root, "".join(rows)
+
+
+def reencode(prefix, photos, *args):
+    root, rows = photos
+    prefix.with_suffix(".lst").write_bytes(rows.encode())
+    code = main([str(prefix), str(root), *args])
+    return code, {key: decode_image(body, color="unchanged").shape for key, body in bodies(prefix).items()}
+
+
+@pytest.mark.parametrize(
+    ("args", "shape"),
+    [
+        ([], (24, 51, 3)),
+        (["--resize", "12"], (12, 25, 3)),
+        (["--center-crop"], (24, 24, 3)),
+        (["--center-crop", "--resize", "30"], (30, 30, 3)),
+        (["--color", "0"], (24, 51)),
+        (["--color", "-1", "--encoding", ".png", "--quality", "3"], (24, 51, 3)),
+    ],
+)
+def test_images_are_cropped_resized_and_encoded_as_asked(prefix, photos, args, shape):
+    code, shapes = reencode(prefix, photos, *args)
+    assert code == 0
+    assert shapes[11] == shape
+    signature = b"\x89PNG" if ".png" in args else b"\xff\xd8"
+    assert all(body.startswith(signature) for body in bodies(prefix).values())
+
+
+def test_threads_never_change_the_bytes(prefix, photos):
+    files = []
+    for threads in ("1", "2", "5"):
+        assert reencode(prefix, photos, "--resize", "16", "--num-thread", threads)[0] == 0
+        files.append((prefix.with_suffix(".rec").read_bytes(), prefix.with_suffix(".idx").read_bytes()))
+    assert files[0] == files[1] == files[2]
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_an_image_that_cannot_be_decoded_is_dropped_and_named(prefix, photos, capsys, threads):
+    (photos[0] / "4.jpg").write_bytes(b"no image")
+    (photos[0] / "7.jpg").write_bytes((photos[0] / "7.jpg").read_bytes()[:-300])
+    code, shapes = reencode(prefix, photos, "--num-thread", threads)
+    assert code == 1
+    assert sorted(shapes) == [0, 1, 2, 3, 5, 6, 8, 9, 10, 11]
+    err = capsys.readouterr().err
+    assert "p.lst line 5: dropped 4.jpg" in err
+    assert "p.lst line 8: dropped 7.jpg" in err
+
+
+@pytest.mark.parametrize("args", [["--resize", "-5"], ["--quality", "101"]])
+def test_options_that_no_encoder_takes_are_refused(prefix, photos, args):
+    prefix.with_suffix(".lst").write_bytes(photos[1].encode())
+    assert main([str(prefix), str(photos[0]), *args]) == 2
     assert names_in(prefix.parent) == ["p.lst"]

@@ -167,8 +167,13 @@ def test_a_path_that_no_file_system_gives_is_a_value_error():
 def test_a_hundred_thousand_entries_take_at_most_a_hundred_bytes_each():
     count = 100_000
     numbers = np.arange(count)
-    images = ImageList(numbers, numbers % 1000, [f"n{number:08d}/n{number:026d}.JPEG" for number in numbers.tolist()],
-                       sizes=numbers, stamps=numbers)
+    images = ImageList(
+        numbers,
+        numbers % 1000,
+        [f"n{number:08d}/n{number:026d}.JPEG" for number in numbers.tolist()],
+        sizes=numbers,
+        stamps=numbers,
+    )
     assert len(images.path_at(0)) >= 40
     columns = (images.indexes, images.labels, images.sizes, images.stamps, images._offsets)
     assert sum(column.nbytes for column in columns) + len(images._blob) <= 100 * count

@@ -50,7 +50,9 @@ def test_labels_that_are_not_finite_are_not_written(label):
         format_lst(ImageList([0, 1], [1, label], ["a", "b"]))
 
 
-@pytest.mark.parametrize("path", ["", " a", "a ", "a\tb", "a\nb", "a\rb", "a\0b", "\x0ba", "a\u2028", "\u00a0a", "a\x85", "a\x1f"])
+@pytest.mark.parametrize(
+    "path", ["", " a", "a ", "a\tb", "a\nb", "a\rb", "a\0b", "\x0ba", "a\u2028", "\u00a0a", "a\x85", "a\x1f"]
+)
 def test_a_path_that_a_row_cannot_hold_is_refused_by_its_repr(path):
     with pytest.raises(UnsafePathError) as caught:
         check_path(path)
@@ -59,7 +61,10 @@ def test_a_path_that_a_row_cannot_hold_is_refused_by_its_repr(path):
         format_lst(ImageList([0], [0], [path]))
 
 
-@pytest.mark.parametrize("path", ["a b", "a  b", "a\x0bb", "a\x0cb", "a\u2028b", "a\x85b", "a\x1cb", "a\u00a0b", "\udcff", "\ufeffa", "#a", "é", "猫/😀.jpg"])
+@pytest.mark.parametrize(
+    "path",
+    ["a b", "a  b", "a\x0bb", "a\x0cb", "a\u2028b", "a\x85b", "a\x1cb", "a\u00a0b", "\udcff", "\ufeffa", "#a", "é", "猫/😀.jpg"],
+)
 def test_every_other_path_comes_back(path):
     data = format_lst(ImageList([0, 1], [0, 0], [path, "x"]))
     images = parse_lst(data)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from recordio_kit._core.imagelist import Finding, ImageList
-from recordio_kit._core.plan import ROW_DTYPE, SEGMENT_BYTES, SEGMENT_ENTRIES, Failure, Receipt, Segment, fingerprint, plan_segments
+from recordio_kit._core.plan import (
+    ROW_DTYPE,
+    SEGMENT_BYTES,
+    SEGMENT_ENTRIES,
+    Failure,
+    Receipt,
+    Segment,
+    fingerprint,
+    plan_segments,
+)
 
 
 @pytest.mark.parametrize(

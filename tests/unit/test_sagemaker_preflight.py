@@ -175,6 +175,7 @@ def test_each_problem_is_found_alone_and_says_what_to_do(changes, field, message
         (prepared(classes=None, train={"labels": {0: 1, 2_000_000_000: 2}}), r"no image of class 1, 2, 3, 4, 5 \.\.\.;"),
         (prepared(validation={"labels": {0: 1, 2: 1}}), r"validation channel holds the label 2, outside 0..1; mend the lists"),
         (prepared(train={"labels": {1: 1, 2: 1}}), r"holds the label 2, outside 0..1; labels must start at 0: subtract 1"),
+        (prepared(train={"labels": {-1: 1, 0: 1, 1: 1}}), r"holds the label -1, outside 0..1; mend the lists"),
         (prepared(train={"labels": None}), "labels of the train channel are not all whole numbers"),
         (prepared(validation={"label_width": 2}), "train has 1, validation has 2"),
     ],

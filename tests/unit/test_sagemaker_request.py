@@ -173,6 +173,12 @@ def test_classes_come_from_names_else_from_labels_else_from_the_caller():
     assert hyper(unknown, num_classes=4)["num_classes"] == "4"
 
 
+@pytest.mark.parametrize("classes", [0, 1])
+def test_fewer_than_two_classes_are_no_classification(classes):
+    with pytest.raises(PreflightError, match=f"the data has {classes} class"):
+        built(manifest(classes=classes))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
