@@ -175,10 +175,10 @@ def allot_groups(groups: Sequence[Mapping[int, int]], weights: Sequence[int], fi
     # Neighbours hold much the same strata and differ a little in size: swapping them makes the small corrections.
     free.sort(key=lambda group: (max(groups[group], key=groups[group].__getitem__), sizes[group]))
     reach = max(1, _SWAPS // max(1, 2 * len(free)))
-    for _ in range(_ROUNDS):
-        changes = [allotment.improve(group, free[max(0, at - reach) : at + reach + 1]) for at, group in enumerate(free)]
-        if not any(changes):
-            break
+    changes, rounds = 1, 0
+    while changes and rounds < _ROUNDS:
+        changes = sum([allotment.improve(group, free[max(0, at - reach) : at + reach + 1]) for at, group in enumerate(free)])
+        rounds += 1
     return allotment.parts
 
 

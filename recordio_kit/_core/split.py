@@ -214,7 +214,7 @@ def _deal(
 ) -> tuple[NDArray[np.int64], SplitReport]:
     """Return the part of each image; small classes go to the part ``home``."""
     small = _small_classes(strata, len(weights), small_classes)
-    deal = _deal_images if strata.groups is None else _deal_groups
+    deal = _deal_groups if strata.grouped else _deal_images
     parts = deal(strata, list(weights.values()), home, small)
     report = _report(strata, weights, home, small, parts)
     for part in report.parts:
@@ -242,7 +242,7 @@ def _small_classes(strata: Strata, parts: int, small_classes: SmallClasses) -> N
     small = units < parts
     if small.any() and small_classes == "error":
         first, others = int(small.argmax()), int(small.sum()) - 1
-        unit = "images" if strata.groups is None else "groups"
+        unit = "groups" if strata.grouped else "images"
         msg = (
             f"too few {unit} for {parts} parts: class {strata.name(first)} has {units[first]}"
             + (f" (and {others} more such)" if others else "")
@@ -289,7 +289,7 @@ def _report(
         )
         for part, name in enumerate(weights)
     ]
-    if strata.groups is None:
+    if not strata.grouped:
         return SplitReport(tuple(reports))
     sizes = np.bincount(strata.groups)
     return SplitReport(tuple(reports), len(sizes), str(strata.group_names[sizes.argmax()]), int(sizes.max()))

@@ -38,8 +38,8 @@ _NAME_WIDTH: Final = 60
 class Strata:
     """Hold the stratum and the group of each image, numbered alike whatever the list's order.
 
-    ``numbers`` is each image's stratum, ``counts`` the images of each stratum; ``groups`` is each image's group, or None,
-    and ``group_names`` tells what they are called.
+    ``numbers`` is each image's stratum, ``counts`` the images of each stratum; ``groups`` is each image's group and
+    ``group_names`` what the groups are called, if images were ``grouped``.
 
     Args:
         images: the list.
@@ -72,7 +72,8 @@ class Strata:
             strata, return_index=True, return_inverse=True, return_counts=True
         )
         self._pooled = bool(found[-1] == pool)
-        self.groups: NDArray[np.int64] | None = None
+        self.grouped = group_by is not None
+        self.groups = np.arange(len(images))
         self.group_names: list[Hashable] = []
         if group_by is not None:
             self._number_groups(_group_names(images, group_by))
@@ -81,7 +82,6 @@ class Strata:
         """Number groups by the luck of their images: unlike that, what a group is called may differ from run to run."""
         numbers: dict[Hashable, int] = {}
         order = self._sort(self._luck)
-        self.groups = np.empty(len(names), np.int64)
         self.groups[order] = [numbers.setdefault(names[position], len(numbers)) for position in order.tolist()]
         self.group_names = list(numbers)
 
@@ -98,8 +98,8 @@ class Strata:
         return self._sort(self._shuffle) if shuffle else np.arange(len(self.images))
 
     def units(self) -> NDArray[np.int64]:
-        """Return [strata] what each has to give: its groups, or its images where there are no groups."""
-        if self.groups is None:
+        """Return [strata] how many groups have images of each; an image without ``group_by`` is a group of its own."""
+        if not self.grouped:
             return self.counts
         together = np.unique(self.groups * len(self.counts) + self.numbers)
         return np.bincount(together % len(self.counts))
@@ -107,11 +107,10 @@ class Strata:
     def group_images(self) -> list[dict[int, int]]:
         """Return the images of each group, by stratum."""
         images: list[dict[int, int]] = [{} for _ in self.group_names]
-        if self.groups is not None:
-            together, counts = np.unique(self.groups * len(self.counts) + self.numbers, return_counts=True)
-            for pair, count in zip(together.tolist(), counts.tolist(), strict=True):
-                group, stratum = divmod(pair, len(self.counts))
-                images[group][stratum] = count
+        together, counts = np.unique(self.groups * len(self.counts) + self.numbers, return_counts=True)
+        for pair, count in zip(together.tolist(), counts.tolist(), strict=True):
+            group, stratum = divmod(pair, len(self.counts))
+            images[group][stratum] = count
         return images
 
     def name(self, stratum: int) -> str:

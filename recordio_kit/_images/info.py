@@ -20,6 +20,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "missing": "there is no such file",
         "not-a-file": "a folder, device or pipe, or a link out of the root",
+        "unreadable": "no permission to read the file",
         "changed": "the file changed while it was being packed",
         "empty": "no bytes",
         "too-large": "more bytes, segments or text than any sound image has",

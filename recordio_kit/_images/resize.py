@@ -2,7 +2,8 @@
 
 Strategy: ``cv2.resize(INTER_LINEAR)`` on uint8 is integer arithmetic with 11-bit weights: a horizontal pass into 20 bits, of
 which 16 are kept, then a vertical pass. Every step is done here in the narrowest type that holds it exactly, on the rows
-that are needed only, in bands that fit the processor's cache; results do not depend on the band's height.
+that are needed only, in bands so low that their buffers stay in cache and on the heap; results do not depend on the height
+of a band.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_WEIGHT_BITS: Final = 11
-#: Samples of output that are made at a time.
-_BAND_SAMPLES: Final = 1 << 17
+#: 11-bit fixed point: a weight of 1.
+_ONE: Final = np.float32(1 << 11)
+#: Samples of output that are made at a time: larger buffers come fresh from the kernel each time, page by page.
+_BAND_SAMPLES: Final = 1 << 13
 
 
 class _Axis(NamedTuple):
-    """Say for each output position which two input positions make it and with what weights."""
+    """Say which two input positions make each output position, and with what weights: all first ones, then all second ones.
 
-    near: NDArray[np.intp]
-    far: NDArray[np.intp]
-    near_weight: NDArray[np.uint16]
-    far_weight: NDArray[np.uint16]
+    Args:
+        at: [2, size] input positions, ascending.
+        weight: [2, size] of ``_ONE``.
+    """
 
-    def cut(self, start: int, stop: int) -> _Axis:
-        """Return the output positions from ``start`` to ``stop``."""
-        return _Axis(self.near[start:stop], self.far[start:stop], self.near_weight[start:stop], self.far_weight[start:stop])
+    at: NDArray[np.intp]
+    weight: NDArray[np.uint32]
 
 
 def resize_linear(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -44,20 +45,20 @@ def resize_linear(image: NDArray[np.uint8], height: int, width: int) -> NDArray[
     Returns:
         [height, width] or [height, width, channels].
     """
-    rows, columns = image.shape[:2]
-    channels = image.shape[2] if image.ndim == 3 else 1
-    across, down = _axis(columns, width, inside=True), _axis(rows, height, inside=False)
-    lanes = np.arange(channels)
-    near, far = ((at[:, None] * channels + lanes).ravel() for at in across[:2])
-    weights = [np.repeat(weight, channels) for weight in across[2:]]
+    columns, channels = image.shape[1], image.shape[2] if image.ndim == 3 else 1
+    across, down = _axis(columns, width, inside=True), _axis(image.shape[0], height, inside=False)
+    samples = (across.at[..., None] * channels + np.arange(channels)).ravel()
+    high, low = (np.repeat(part.astype(np.uint16), channels) for part in (across.weight >> 4, across.weight & 15))
+    rows = np.unique(down.at)
+    lines = np.searchsorted(rows, down.at)  # where each input row stands among those that are needed
     out = np.empty((height, width * channels), np.uint8)
     band = max(1, _BAND_SAMPLES // (width * channels))
     for start in range(0, height, band):
-        part = down.cut(start, start + band)
-        needed = np.unique(np.concatenate((part.near, part.far)))
-        source = image[needed].reshape(len(needed), columns * channels)
-        lines = _blend_columns(source[:, near], source[:, far], *weights)
-        _blend_rows(lines, needed, part, out[start : start + band])
+        here = slice(start, start + band)
+        first, last = lines[0, start], lines[1, here][-1]
+        source = image[rows[first : last + 1]].reshape(-1, columns * channels)
+        blended = _blend_columns(source.take(samples, axis=1), high, low)
+        out[here] = _blend_rows(blended[(lines[:, here] - first).ravel()], down.weight[:, here].ravel())
     return out.reshape(height, width, *image.shape[2:])
 
 
@@ -82,50 +83,35 @@ def _axis(source: int, target: int, *, inside: bool) -> _Axis:
     """Return positions and weights along one axis; ``inside`` drops the weight of what lies outside, as columns do."""
     scale = 1 / (target / source)  # not source / target: OpenCV divides twice
     place = ((np.arange(target) + 0.5) * scale - 0.5).astype(np.float32)
-    near = np.floor(place)
-    part = place - near
+    first = np.floor(place)
+    part = place - first
     if inside:
-        part[(near < 0) | (near >= source - 1)] = 0
-    near = near.astype(np.intp)
-    one = np.float32(1 << _WEIGHT_BITS)
-    return _Axis(
-        near.clip(0, source - 1),
-        (near + 1).clip(0, source - 1),
-        np.rint((1 - part) * one).astype(np.uint16),
-        np.rint(part * one).astype(np.uint16),
-    )
+        part[(first < 0) | (first >= source - 1)] = 0
+    at = np.stack((first, first + 1)).astype(np.intp).clip(0, source - 1)
+    return _Axis(at, np.rint(np.stack((1 - part, part)) * _ONE).astype(np.uint32))
 
 
-def _blend_columns(
-    near: NDArray[np.uint8], far: NDArray[np.uint8], near_weight: NDArray[np.uint16], far_weight: NDArray[np.uint16]
-) -> NDArray[np.uint16]:
-    """Return (near * near_weight + far * far_weight) >> 4, in 16 bits.
-
-    With weight = 16 * high + low, the high parts need no shift and the low parts stay below 2**13.
-    """
-    left, right = near.astype(np.uint16), far.astype(np.uint16)
-    low = left * (near_weight & 15)
-    low += right * (far_weight & 15)
-    low >>= 4
-    left *= near_weight >> 4
-    right *= far_weight >> 4
-    left += right
-    left += low
-    return left
+def _blend_columns(pairs: NDArray[np.uint8], high: NDArray[np.uint16], low: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Return (first * its weight + second * its weight) >> 4, where a weight is 16 * high + low, in 16 bits."""
+    size = pairs.shape[1] // 2
+    wide = pairs.astype(np.uint16)
+    rest = wide * low
+    wide *= high
+    total = rest[:, :size] + rest[:, size:]
+    total >>= 4
+    total += wide[:, :size]
+    total += wide[:, size:]
+    return total
 
 
-def _blend_rows(lines: NDArray[np.uint16], needed: NDArray[np.intp], down: _Axis, out: NDArray[np.uint8]) -> None:
-    """Write the vertical pass over ``lines``, which are the input rows named in ``needed``."""
-    total = _weighted(lines[np.searchsorted(needed, down.near)], down.near_weight)
-    total += _weighted(lines[np.searchsorted(needed, down.far)], down.far_weight)
+def _blend_rows(pairs: NDArray[np.uint16], weights: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Return ((first * its weight >> 16) + (second * its weight >> 16) + 2) >> 2, where the second half pairs with the first."""
+    size = len(pairs) // 2
+    wide = pairs.astype(np.uint32)
+    wide *= weights[:, None]
+    wide >>= 16
+    total = wide[:size]
+    total += wide[size:]
     total += 2
     total >>= 2
-    out[:] = total
-
-
-def _weighted(lines: NDArray[np.uint16], weight: NDArray[np.uint16]) -> NDArray[np.uint32]:
-    """Return lines * weight >> 16, each row with its own weight."""
-    wide = lines.astype(np.uint32)
-    wide *= weight[:, None]
-    wide >>= 16
-    return wide
+    return total

@@ -2,14 +2,13 @@
 
 Strategy: folders are named ``0_T-shirt-top`` ... with the zero-padded label first, so that their sorted order is the label
 order whatever the names are, and a packed label equals the IDX label. ``.classes.json`` beside the folders keeps the true
-names, and the labels that have no image here; ``make_list`` reads it. Everything is checked before the first file is
+names, and the labels that have no image here (see ``class_file``). Everything is checked before the first file is
 written, and a run that fails takes away what it wrote.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ import numpy as np
 
 from recordio_kit._core.mnist_idx import parse_idx_array
 from recordio_kit._images.codec import encode_image
+from recordio_kit._pipeline.class_file import ClassFile, read_class_file, write_class_file
 from recordio_kit._pipeline.report import Progress, ProgressCallback, resolve_progress
 from recordio_kit._storage.base import read_all
 from recordio_kit._storage.open import open_file
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Beside the class folders: the true class names in label order.
-CLASSES_FILE: Final = ".classes.json"
 #: As their authors name them: github.com/zalandoresearch/fashion-mnist, yann.lecun.com/exdb/mnist.
 KNOWN_CLASSES: Final = {
     "fashion-mnist": (
@@ -105,7 +103,7 @@ def extract_idx(
                 file.write(encode_image(pixels[number], quality=quality, format=format))
             if not number % _REPORT_EVERY:
                 tell(Progress("extract", number, len(paths)))
-        write_class_file(out, folders, names)
+        write_class_file(out, ClassFile(folders, names))
     except BaseException as error:
         _take_back(written)
         if isinstance(error, OSError):
@@ -130,14 +128,6 @@ def folder_names(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{label:0{width}d}_{name}" if name else f"{label:0{width}d}" for label, name in enumerate(plain))
 
 
-def write_class_file(out: str | os.PathLike[str], folders: Sequence[str], names: Sequence[str]) -> None:
-    """Write ``.classes.json``: folder and true name of each class, in label order."""
-    pairs = [{"folder": folder, "name": name} for folder, name in zip(folders, names, strict=True)]
-    with open(os.path.join(out, CLASSES_FILE), "w", encoding="ascii", newline="\n") as file:
-        json.dump({"classes": pairs}, file, indent=1)
-        file.write("\n")
-
-
 def _read_pair(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     pixels = parse_idx_array(read_all(*open_file(images)), source=os.fspath(images))
     numbers = parse_idx_array(read_all(*open_file(labels)), source=os.fspath(labels))
@@ -157,15 +147,12 @@ def _read_pair(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -
 def _claim(out: str | os.PathLike[str], folders: Sequence[str], names: Sequence[str], prefix: str) -> None:
     """Refuse a folder that holds files which this run would write, or other classes."""
     place = os.fspath(out)
-    known = os.path.join(place, CLASSES_FILE)
+    known = read_class_file(place)
+    if known is not None and known != (tuple(folders), tuple(names)):
+        msg = f"{place} holds other classes ({len(known.names)}, from {known.names[0]!r}); choose another folder"
+        raise OutputExistsError(msg)
     try:
-        if os.path.exists(known):
-            with open(known, encoding="ascii") as file:
-                pairs = json.load(file)["classes"]
-            if [(pair["folder"], pair["name"]) for pair in pairs] != list(zip(folders, names, strict=True)):
-                msg = f"{place} holds other classes ({len(pairs)}, from {pairs[0]['name']!r}); choose another folder"
-                raise OutputExistsError(msg)
-        elif os.path.isdir(place) and any(not name.startswith(".") for name in os.listdir(place)):
+        if known is None and os.path.isdir(place) and any(not name.startswith(".") for name in os.listdir(place)):
             msg = f"{place} is not empty and was not made by extract-idx; choose a new folder"
             raise OutputExistsError(msg)
         os.makedirs(place, exist_ok=True)
@@ -176,10 +163,10 @@ def _claim(out: str | os.PathLike[str], folders: Sequence[str], names: Sequence[
                 if taken is not None:
                     msg = f"{os.path.join(place, folder, taken)} exists already; choose another folder or another --prefix"
                     raise OutputExistsError(msg)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, OutputExistsError):
-            raise
-        msg = f"cannot use this folder ({error}); choose another one"
+    except OutputExistsError:
+        raise
+    except OSError as error:
+        msg = f"cannot use this folder ({error.strerror or error}); choose another one"
         raise StorageError(msg, uri=place, operation="create") from error
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from recordio_kit._core.imagelist import Finding, ImageList
 from recordio_kit._core.split import part_name
+from recordio_kit._pipeline.class_file import read_class_file
 from recordio_kit._pipeline.labels import LabelTable, read_classes, read_labels
 from recordio_kit._pipeline.list_files import read_list, write_list
 from recordio_kit._pipeline.tally import Tally, tally
@@ -44,7 +45,8 @@ def make_list(
 ) -> ImageList:
     """List the images of a folder, with one class a folder or with labels from elsewhere.
 
-    The class of an image is its top folder; class names sorted by code point get the labels 0 to n - 1. Images come by
+    The class of an image is its top folder; class names sorted by code point get the labels 0 to n - 1, unless the root
+    has a ``.classes.json`` (which ``extract-idx`` writes) that gives folders an order and true names. Images come by
     class, then by path, with indexes from 0. Hidden files, ``__MACOSX``, ``Thumbs.db`` and ``desktop.ini`` do not count.
 
     Args:
@@ -66,13 +68,17 @@ def make_list(
         StorageError: a folder or file cannot be read.
     """
     names, table = _named(labels, classes)
+    known = read_class_file(root) if names is None and table is None else None
+    if known is not None:
+        names = known.folders
     scan = walk(root, exts=exts, ignore=ignore, follow_links=follow_links)
     splits = _all_splits([folder for folder in scan.folders if "/" not in folder])
     if table is None and splits and not set(splits) <= set(names or ()):
         told = ", ".join(splits)
         msg = f"{scan.given} is split already ({told}): keep that with `prepare --split-from folders`, or list one of its folders"
         raise ValueError(msg)
-    return _label(scan, table, names, depth=0)
+    images = _label(scan, table, names, depth=0)
+    return images if known is None else images.replace(classes=known.names)
 
 
 def split_folders(root: str | os.PathLike[str], *, ignore: Iterable[str] = (), follow_links: bool = False) -> tuple[str, ...]:

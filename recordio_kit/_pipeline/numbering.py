@@ -56,34 +56,39 @@ def number_rows(rows: Rows, names: _Names) -> tuple[list[tuple[float, ...]], _Na
 
 def _single(rows: Rows, cells: list[object], names: _Names) -> tuple[list[float], _Names]:
     numbers = [_number(cell) for cell in cells]
-    if names is None:
-        plain = [number for number in numbers if number is not None]
-        if len(plain) == len(cells):
-            return plain, None
-        _refuse_mixture(rows, cells, numbers)
-        names = tuple(sorted({str(cell) for cell in cells}))
-        check_classes(names)
-    place: dict[object, float] = {name: float(label) for label, name in enumerate(names)}
-    if None not in numbers and any(cell not in place for cell in cells):  # numbers, then, and not names that look like some
-        fitting = {number for number in numbers if number is not None and number.is_integer() and 0 <= number < len(names)}
-        place = {cell: number for cell, number in zip(cells, numbers, strict=True) if number is not None and number in fitting}
-    for row, cell in enumerate(cells):
-        if cell not in place:
-            raise rows.refuse(row, f"the label {cell!r} is none of the {len(names)} classes, by name or by number")
-    return [place[cell] for cell in cells], names
-
-
-def _refuse_mixture(rows: Rows, cells: list[object], numbers: list[float | None]) -> None:
     for row, (cell, number) in enumerate(zip(cells, numbers, strict=True)):
-        problem = ""
         if number is None and not isinstance(cell, str):
-            problem = f"a label must be a finite number, found {cell!r}"
-        elif not cell and number is None:
-            problem = "the label is empty"
-        elif (number is None) != (numbers[0] is None):
-            problem = f"the label {cell!r} after {cells[0]!r}: all are numbers or all are names; classes= says that all are names"
-        if problem:
-            raise rows.refuse(row, problem)
+            raise rows.refuse(row, f"a label must be a finite number, found {cell!r}")
+        if cell == "":
+            raise rows.refuse(row, "the label is empty")
+    if names is not None:
+        return _by_names(rows, cells, numbers, names), names
+    numeric = [number for number in numbers if number is not None]
+    if len(numeric) == len(cells):
+        return numeric, None
+    if numeric:
+        row = next(row for row, number in enumerate(numbers) if (number is None) != (numbers[0] is None))
+        msg = f"the label {cells[row]!r} after {cells[0]!r}: all are numbers or all are names; classes= says that all are names"
+        raise rows.refuse(row, msg)
+    names = tuple(sorted({str(cell) for cell in cells}))
+    check_classes(names)
+    return _by_names(rows, cells, numbers, names), names
+
+
+def _by_names(rows: Rows, cells: list[object], numbers: list[float | None], names: tuple[str, ...]) -> list[float]:
+    """Return the labels of cells that are all names or, failing that, all numbers of these classes."""
+    place: dict[object, float] = {name: float(label) for label, name in enumerate(names)}
+    fitting = [number for number in numbers if number is not None and number.is_integer() and 0 <= number < len(names)]
+    strange = [row for row, cell in enumerate(cells) if cell not in place]
+    if not strange:
+        return [place[cell] for cell in cells]
+    if len(fitting) == len(cells):
+        return fitting
+    known = set(fitting)
+    row = next((row for row in strange if numbers[row] not in known), strange[0])
+    raise rows.refuse(
+        row, f"the label {cells[row]!r} is none of the {len(names)} classes; all rows name them, or all number them"
+    )
 
 
 def _several(rows: Rows, names: _Names) -> tuple[list[tuple[float, ...]], _Names]:

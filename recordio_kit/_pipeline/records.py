@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
 
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from recordio_kit._storage.base import Store
 
 __all__ = ["ImageReader", "ImageRecord"]
+
+#: As much of a body as tells its format.
+_SIGNATURE_BYTES: Final = 16
 
 Dialect: TypeAlias = Literal["auto", "plain", "insightface"]
 
@@ -205,6 +208,17 @@ class ImageReader(Sequence[ImageRecord]):
             raise KeyError(key)
         return self[place]
 
+    def heads(self) -> Iterator[tuple[IRHeader, bytes]]:
+        """Yield each image's header and the first bytes of its body, by position; a local file is not read beyond them.
+
+        Raises:
+            FormatError: a record is damaged or is no image record.
+        """
+        payloads = map(self._reader.view, self._rows) if self._reader.mapped else self._payloads()
+        for place, payload in zip(range(len(self)), payloads, strict=False):
+            flag = int.from_bytes(payload[:4], "little")
+            yield self._unpack(place, memoryview(payload)[: HEADER_SIZE + 4 * flag + _SIGNATURE_BYTES])
+
     def labels(self) -> NDArray[np.float32]:
         """Return the labels of all images, without decoding any.
 
@@ -215,11 +229,9 @@ class ImageReader(Sequence[ImageRecord]):
             ValueError: the records differ in their number of labels.
             FormatError: a record is damaged or is no image record.
         """
-        payloads = map(self._reader.view, self._rows) if self._reader.mapped else self._payloads()
         values, widths = array("f"), set()
-        for place, payload in zip(range(len(self)), payloads, strict=False):
-            width = int.from_bytes(payload[:4], "little")
-            label = self._label(self._unpack(place, memoryview(payload)[: HEADER_SIZE + 4 * width])[0])
+        for place, (header, _) in enumerate(self.heads()):
+            label = self._label(header)
             if isinstance(label, float):
                 widths.add(0)
                 values.append(label)
@@ -227,7 +239,7 @@ class ImageReader(Sequence[ImageRecord]):
                 widths.add(len(label))
                 values.extend(label.tolist())
             if len(widths) > 1:
-                msg = f"{self.uri}: image {place} has {width} labels, others have another number; read them one by one"
+                msg = f"{self.uri}: image {place} has {header.flag} labels, others have another number; read them one by one"
                 raise ValueError(msg)
         width = max(widths, default=0)
         labels = np.array(values, np.float32)

@@ -132,7 +132,7 @@ def split(args: argparse.Namespace, out: Output) -> int:
     names = {name: f"{stem}_{name}.lst" for name in parts}
     for name, part in parts.items():
         write_list(part, names[name], overwrite=args.overwrite)
-        out.say(name[:7], f"{len(part)} images -> {names[name]}")
+        out.say(name, f"{len(part)} images -> {names[name]}")
     out.say("split", str(parts.report))
     out.emit({name: {"list": names[name], "images": len(part)} for name, part in parts.items()})
     return 0

@@ -76,10 +76,10 @@ def info(args: argparse.Namespace, out: Output) -> int:
     for name, split in known.splits.items():
         if split.height and split.width:
             low, high = f"{split.width[0]}x{split.height[0]}", f"{split.width[1]}x{split.height[1]}"
-            out.say(name[:7], f"smallest width and height {low}, largest {high} pixels")
+            out.say(name, f"smallest width and height {low}, largest {high} pixels")
         if split.labels and known.label_width == 1:
             few, many = min(split.labels.values()), max(split.labels.values())
-            out.say(name[:7], f"{len(split.labels)} labels, {few} to {many} images each")
+            out.say(name, f"{len(split.labels)} labels, {few} to {many} images each")
     out.emit({"classes": known.classes, "splits": known.splits, "options": known.options})
     return 0
 

@@ -136,7 +136,7 @@ def listing_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def folder_at(args: argparse.Namespace, place: str) -> Store:
     """Return the store of a folder or ``s3://`` prefix, with the AWS arguments."""
-    if not is_url(place):
+    if not place.startswith("s3://"):
         return open_folder(place)
     from recordio_kit.s3 import S3Store
 

@@ -39,9 +39,10 @@ class Output:
         return not self.quiet and not self.as_json and sys.stderr.isatty()
 
     def say(self, label: str, text: str) -> None:
-        """Show one line: what kind it is, and the words."""
+        """Show what kind of word it is, and the words: a line, or as many as they have."""
         if not self.quiet:
-            print(f"{label:<8}{text}", file=sys.stderr, flush=True)
+            for line in text.splitlines():
+                print(f"{label:<11}{line}", file=sys.stderr, flush=True)
 
     def error(self, text: str) -> None:
         """Show what went wrong, in one line."""
@@ -87,6 +88,6 @@ def describe(out: Output, manifest: Manifest, where: str) -> None:
         text = f"{split.record.path}: {split.records} records, {size(split.record.bytes)}"
         if split.failures:
             text += f", {len(split.failures)} images left out (first: {split.failures[0].path}: {split.failures[0].reason})"
-        out.say(name[:7], text)
+        out.say(name, text)
     classes = "no class names" if manifest.classes is None else f"{len(manifest.classes)} classes"
     out.say("in", f"{where} ({classes})")

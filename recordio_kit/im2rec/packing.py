@@ -199,7 +199,6 @@ class _Loader:
 
 
 def _encoder(options: Options) -> Callable[[bytes], bytes]:
-    from recordio_kit._images.gate import inspect
     from recordio_kit._images.transform import Reencode
 
     transform = Reencode(
@@ -209,11 +208,7 @@ def _encoder(options: Options) -> Callable[[bytes], bytes]:
         format=_FORMATS[options.encoding],
         color=_COLORS[options.color],
     )
-
-    def encode(data: bytes) -> bytes:
-        return transform.apply(data, inspect(data))[0]
-
-    return encode
+    return lambda data: transform.apply(data)[0]
 
 
 def _in_order(load: _Loader, rows: Iterable[_Row], threads: int) -> Iterator[tuple[_Row, bytes | Exception]]:

@@ -47,7 +47,7 @@ def refusal(capsys, code, *words):
 
 def test_prepare_then_look_at_everything(desk, capsys):
     assert run("prepare", "photos", "out", *SHARES) == 0
-    assert "train 14" in (said := capsys.readouterr().err), said
+    assert "train: 14 images" in (said := capsys.readouterr().err), said
     for words in (["verify", "out"], ["info", "out"], ["info", "out/train/train.rec"], ["verify", "out/train/train.rec", "--level", "decode"]):
         assert run(*words, "--json") == 0
         captured = capsys.readouterr()
@@ -183,7 +183,7 @@ def test_images_too_small_for_training_name_the_way_out(desk, bucket, capsys):
     write_tree(desk / "middle", {"ant": 4, "bee": 4}, height=100, width=100)
     assert run("prepare", "middle", f"s3://{bucket}/e/", "--split", "train=0.5", "--split", "validation=0.5") == 0
     capsys.readouterr()
-    said = refusal(capsys, 2, "submit", f"s3://{bucket}/e/", "--role", "arn:aws:iam::123456789012:role/r", "--output", "s3://x/y", "--dry-run")
+    said = refusal(capsys, 2, "submit", f"s3://{bucket}/e/", "--role", "arn:aws:iam::123456789012:role/r", "--output", "s3://models/y", "--dry-run")
     assert "--resize" in said
 
 
@@ -260,7 +260,7 @@ def test_doctor_finds_what_is_needed(capsys):
         (["pack", "away.lst", "photos", "x.rec"], "leaves the root"),
         (["info", "nowhere"], "no manifest"),
         (["submit", "nowhere", "--role", "r", "--output", "s3://b/x"], "no manifest"),
-        (["split", "good.lst", "--split", "train=0.5", "--split", "val=0.5"], "fewer images"),
+        (["split", "good.lst", "--split", "train=0.5", "--split", "val=0.5"], "too few images"),
         (["uploads", "list", "photos"], "s3://"),
     ],
 )

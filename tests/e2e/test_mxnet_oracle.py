@@ -209,9 +209,11 @@ def test_lists_and_pass_through_files_are_mxnets_byte_for_byte(tmp_path, capsys)
         assert main(["--list", prefix, root, *arguments]) in (0, 1)
         assert capsys.readouterr().out == next(answers), arguments
         next(answers)
-        assert main([prefix, root, "--pass-through"]) == 0
+        theirs = files_in(home / "theirs")
+        packed = any(data for name, data in theirs.items() if name.endswith(".rec"))
+        assert main([prefix, root, "--pass-through"]) == (0 if packed else 2)
         capsys.readouterr()
-        ours, theirs = files_in(home / "ours"), files_in(home / "theirs")
+        ours = files_in(home / "ours")
         # no file where MXNet writes one without records
         empty = {name for name, data in theirs.items() if not data and not name.endswith(".lst")}
         assert ours == {name: data for name, data in theirs.items() if name not in empty}, arguments
@@ -258,7 +260,7 @@ def test_re_encoded_files_are_mxnets_byte_for_byte(tmp_path):
     root.mkdir()
     rows = []
     for number in range(16):
-        image = random_image(rng, (rng.randrange(8, 90), rng.randrange(8, 90), 3))
+        image = random_image(rng, (rng.randrange(8, 90), rng.randrange(8, 90), rng.choice([3, 3, 1, 4])))
         img_fmt = rng.choice([".jpg", ".png"])
         (root / f"{number}{img_fmt}").write_bytes(mxrecordio.unpack(mxrecordio.pack_img((0, 0, 0, 0), image, 90, img_fmt))[1])
         rows.append(f"{number}\t{number % 3}\t{number}{img_fmt}\n")
@@ -269,6 +271,7 @@ def test_re_encoded_files_are_mxnets_byte_for_byte(tmp_path):
         ["--center-crop"],
         ["--center-crop", "--resize", "17", "--quality", "70"],
         ["--color", "0"],
+        ["--color", "-1", "--resize", "20"],
     ]
     jobs = []
     for number, arguments in enumerate(runs):

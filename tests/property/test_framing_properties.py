@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +60,7 @@ def read_at_offsets(data):
 def read_in_chunks(data, cuts):
     payloads, decoder = [], FrameDecoder()
     borders = [0, *sorted(cuts), len(data)]
-    chunks = [chunk for start, stop in zip(borders, borders[1:], strict=False) if (chunk := data[start:stop])]
+    chunks = [chunk for start, stop in pairwise(borders) if (chunk := data[start:stop])]
     try:
         for chunk in [*chunks, b""]:
             decoder.feed(chunk)

@@ -45,8 +45,9 @@ def tried(make):
     try:
         return make()
     except ValueError as error:
-        assert "empty" in str(error) or "too few" in str(error)
-        return None
+        if "would be empty" in str(error) or "too few" in str(error):
+            return None
+        raise
 
 
 def ids(images: ImageList) -> list[int]:
@@ -99,26 +100,22 @@ def test_rounding_is_controlled_both_ways(counts, weights):
 @given(lists(), shares(), st.booleans(), st.integers(), st.randoms())
 def test_the_order_of_the_list_does_not_matter(images, wanted, stratify, seed, luck):
     order = luck.sample(range(len(images)), len(images))
+
+    def split(some: ImageList, shuffle: bool):
+        return tried(lambda: split_list(some, wanted, stratify=stratify, shuffle=shuffle, seed=seed, small_classes="train"))
+
     for shuffle in (True, False):
-        first, second = (
-            tried(
-                lambda some=some: split_list(some, wanted, stratify=stratify, shuffle=shuffle, seed=seed, small_classes="train")
-            )
-            for some in (images, images.take(order))
-        )
+        first, second = split(images, shuffle), split(images.take(order), shuffle)
         assert (first is None) == (second is None)
         if first is not None:
             assert first.report == second.report
             for name, part in first.items():
-                if shuffle:
-                    assert ids(part) == ids(second[name])
-                else:
-                    assert ids(part) == sorted(ids(second[name]))
+                assert ids(part) == (ids(second[name]) if shuffle else sorted(ids(second[name])))
 
 
 @given(lists(width=1), shares(most=3), st.booleans(), st.integers(2, 9), st.randoms())
 def test_groups_stay_whole_whatever_the_order_and_whatever_they_are_called(images, wanted, stratify, groups, luck):
-    group_of = {path: hash(path.encode("utf-8", "surrogateescape")[::-1].hex()[0]) % groups for path in images.paths}
+    group_of = {path: sum(path.encode("utf-8", "surrogateescape")) % groups for path in images.paths}
     other_names = {path: f"group {groups - group}" for path, group in group_of.items()}
     shuffled = images.take(luck.sample(range(len(images)), len(images)))
     made = [

@@ -168,7 +168,7 @@ def test_a_row_that_could_be_guessed_at_is_an_error_with_its_line(data, line, me
 
 
 def test_no_labels_are_an_error_and_very_many_are_read():
-    with pytest.raises(ListSyntaxError, match="line 1: .*found 2 fields"):
+    with pytest.raises(ListSyntaxError, match=r"line 1: .*found 2 fields"):
         parse_lst(b"0\tcat/1.jpg\n")
     wide = parse_lst(b"0\t" + b"1\t" * 10_000 + b"a\n")
     assert wide.label_width == 10_000

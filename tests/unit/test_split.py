@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Iterable
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +14,9 @@ from recordio_kit._core.imagelist import Finding, ImageList
 from recordio_kit._core.rounding import allot_groups, round_table
 from recordio_kit._core.split import PartReport, kfold_list, part_name, split_list
 
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TWO = {"train": 0.7, "validation": 0.3}
 THREE = {"train": 0.6, "validation": 0.2, "test": 0.2}
@@ -60,7 +63,7 @@ def test_shares_that_make_no_whole_are_refused_with_the_mend(shares, words):
 
 
 def test_a_share_that_is_no_number_is_refused():
-    with pytest.raises(TypeError, match="the share of 'train' is a number, not '0.7'"):
+    with pytest.raises(TypeError, match=r"the share of 'train' is a number, not '0.7'"):
         split_list(listed(10, 10), {"train": "0.7", "validation": 0.3})
 
 
@@ -83,7 +86,7 @@ def test_a_share_means_the_decimal_it_is_written_as():
 
 
 def test_thirds_are_thirds():
-    assert [len(part) for part in split_list(listed(30), {name: 1 / 3 for name in "abc"}).values()] == [10, 10, 10]
+    assert [len(part) for part in split_list(listed(30), dict.fromkeys("abc", 1 / 3)).values()] == [10, 10, 10]
 
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "a/b", "..", ".hidden", "end.", "é", "a\n", "C:"])
@@ -203,7 +206,7 @@ def test_parts_survive_pickling():
     ],
 )
 def test_a_class_with_fewer_images_than_parts_is_refused_by_name(images, words):
-    with pytest.raises(ValueError, match='small_classes="train".*stratify=False') as caught:
+    with pytest.raises(ValueError, match=r'small_classes="train".*stratify=False') as caught:
         split_list(images, THREE)
     assert words in str(caught.value)
 
@@ -239,12 +242,12 @@ def test_a_part_that_would_be_empty_is_refused():
 
 
 def test_a_part_that_whole_groups_leave_empty_is_refused():
-    with pytest.raises(ValueError, match="'b' would be empty.*the 2 groups of up to 3 images stay whole"):
+    with pytest.raises(ValueError, match=r"'b' would be empty.*the 2 groups of up to 3 images stay whole"):
         split_list(grouped([0] * 3, [0] * 2), {"a": 0.3, "b": 0.3, "c": 0.4}, group_by="^[0-9]+", stratify=False)
 
 
 def test_a_list_of_small_classes_alone_leaves_no_validation():
-    with pytest.raises(ValueError, match="'validation' would be empty: its share is 0.00 of 2 images"):
+    with pytest.raises(ValueError, match=r"'validation' would be empty: its share is 0.00 of 2 images"):
         split_list(listed(1, 1), TWO, small_classes="train")
 
 
@@ -345,10 +348,10 @@ def test_large_groups_come_to_every_part():
 
 
 def test_swaps_mend_what_no_move_can():
-    # {8, 5, 5} against {7, 7, 4}: every move of one group would make it worse
-    sizes = [8, 7, 7, 5, 5, 4]
+    # Dealt as 23 against 19: to move any group would overshoot.
+    sizes = [11, 10, 9, 7, 5]
     parts = allot_groups([{0: size} for size in sizes], [1, 1], {})
-    assert [sum(size for size, part in zip(sizes, parts, strict=True) if part == side) for side in (0, 1)] == [18, 18]
+    assert [sum(size for size, part in zip(sizes, parts, strict=True) if part == side) for side in (0, 1)] == [21, 21]
 
 
 def test_fixed_groups_stay_where_they_are():
