@@ -60,7 +60,7 @@ def decode_image(data: bytes, *, color: str = "rgb") -> NDArray[np.uint8]:
     if color not in COLORS:
         msg = f"color is one of {', '.join(COLORS)}, not {color!r}"
         raise ValueError(msg)
-    return decode_inspected(data, inspect(data), color=color)
+    return np.require(decode_inspected(data, inspect(data), color=color), requirements=["C", "W"])
 
 
 def decode_inspected(
@@ -75,7 +75,7 @@ def decode_inspected(
         at_least: (height, width) upright; a JPEG may then be decoded at a half, quarter or eighth of its size, not below this.
 
     Returns:
-        As ``decode_image``.
+        As ``decode_image``, but perhaps a read-only view.
 
     Raises:
         ImageError: the decoder refuses the image.
@@ -93,8 +93,8 @@ def decode_inspected(
     except Exception as error:  # noqa: BLE001  # Pillow raises OSError, SyntaxError, ValueError and more for bad pixels
         refuse("undecodable", f"the decoder refuses it: {error}")
     if color != "unchanged" and info.orientation != 1:
-        image = _TURNS[info.orientation](image)
-    return np.require(image, requirements=["C", "W"])
+        return _TURNS[info.orientation](image)
+    return image
 
 
 def encode_image(array: NDArray[np.uint8], *, quality: int = 95, format: str = "jpeg") -> bytes:  # noqa: A002  # the field's word

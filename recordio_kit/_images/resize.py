@@ -2,8 +2,7 @@
 
 Strategy: ``cv2.resize(INTER_LINEAR)`` on uint8 is integer arithmetic with 11-bit weights: a horizontal pass into 20 bits, of
 which 16 are kept, then a vertical pass. Every step is done here in the narrowest type that holds it exactly, on the rows
-that are needed only, in bands so low that their buffers stay in cache and on the heap; results do not depend on the height
-of a band.
+that are needed only, in bands whose buffers stay small; results do not depend on the height of a band.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
 #: 11-bit fixed point: a weight of 1.
 _ONE: Final = np.float32(1 << 11)
-#: Samples of output that are made at a time: larger buffers come fresh from the kernel each time, page by page.
-_BAND_SAMPLES: Final = 1 << 13
+#: Samples of output that are made at a time; with more, time goes into fresh memory pages.
+_BAND_SAMPLES: Final = 1 << 16
 
 
 class _Axis(NamedTuple):

@@ -105,10 +105,12 @@ def scan_heads(source: Source) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
                 base, window = position, source.read_at(position, _WINDOW_BYTES)
             if first:
                 offsets.append(position)
+            if source.size - position < HEAD_SIZE:
+                break
             flag, length = parse_head(window, position - base, first=first, base=base)
             position += HEAD_SIZE + length + (-length & 3)
             first = flag in (0, 3)
-        if position > source.size or not first:
+        if position != source.size or not first:
             msg = "the data ends inside this record; copy the file again or 'salvage' what is whole"
             raise TruncatedRecordError(msg, offset=offsets[-1])
     except FormatError as error:

@@ -136,7 +136,8 @@ def _configured_region(profile: str | None) -> str | None:
         return known
     from recordio_kit.sagemaker import configured_region
 
-    return configured_region(profile)
+    found: str | None = configured_region(profile)
+    return found
 
 
 def _pairs(texts: list[str], option: str) -> dict[str, str]:
@@ -155,6 +156,7 @@ def _overrides(args: argparse.Namespace) -> dict[str, Any]:
     if args.spot:
         fields["EnableManagedSpotTraining"] = True
         fields["StoppingCondition"] = {"MaxWaitTimeInSeconds": args.max_runtime}
+        fields["CheckpointConfig"] = {"S3Uri": args.output.rstrip("/") + "/checkpoints"}
     if args.kms_key:
         fields["OutputDataConfig"] = {"KmsKeyId": args.kms_key}
     if bool(args.subnets) != bool(args.security_groups):

@@ -149,7 +149,7 @@ def _pack_to_s3(folder: Path, url: str, local: Path, out: Output) -> None:
 
 
 @contextlib.contextmanager
-def _s3_server() -> Iterator[dict[str, object]]:
+def _s3_server() -> Iterator[dict[str, Any]]:
     """Run moto's S3 on a free port of the loopback; yield how a store reaches it."""
     import boto3
     from moto.server import ThreadedMotoServer

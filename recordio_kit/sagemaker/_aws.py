@@ -48,10 +48,11 @@ _ADVICE: Final[Mapping[str, str]] = {
 }
 
 
-def make_client(*, region: str | None, profile: str | None, endpoint_url: str | None) -> Any:
-    """Return a SageMaker client.
+def make_client(service: str, *, region: str | None, profile: str | None, endpoint_url: str | None) -> Any:
+    """Return a client of an AWS service.
 
     Args:
+        service: ``"sagemaker"`` or ``"s3"``.
         region: default: what the AWS configuration says.
         profile: of the AWS configuration.
         endpoint_url: of a server that stands in for AWS.
@@ -62,9 +63,9 @@ def make_client(*, region: str | None, profile: str | None, endpoint_url: str | 
     import boto3
     from botocore.config import Config
 
-    with calling("sagemaker", "connect"):
-        session = boto3.session.Session(profile_name=profile, region_name=region)
-        return session.client("sagemaker", endpoint_url=endpoint_url, config=Config(retries={"mode": "standard"}))
+    with calling(service, "connect"):
+        session: Any = boto3.session.Session(profile_name=profile, region_name=region)
+        return session.client(service, endpoint_url=endpoint_url, config=Config(retries={"mode": "standard"}))
 
 
 def configured_region(profile: str | None = None) -> str | None:

@@ -167,7 +167,7 @@ def submit(
         request: what ``training_job_request`` returned.
         manifest: of the data set that it trains on.
         client: a SageMaker client; default: one made of the three arguments below.
-        s3_client: an S3 client: the preflight looks at the data on S3 too.
+        s3_client: an S3 client, with which the preflight looks at the data too; made likewise where ``client`` is.
         preflight: whether to check first.
         region: default: the region of the request's image, else what the AWS configuration says.
         profile: of the AWS configuration.
@@ -179,7 +179,9 @@ def submit(
     """
     if client is None:
         image = request.get("AlgorithmSpecification", {}).get("TrainingImage", "")
-        client = make_client(region=region or region_of(image), profile=profile, endpoint_url=endpoint_url)
+        place = {"region": region or region_of(image), "profile": profile, "endpoint_url": endpoint_url}
+        client = make_client("sagemaker", **place)
+        s3_client = s3_client or make_client("s3", **place)
     if preflight:
         refuse(find_problems(request, manifest, client=client, s3_client=s3_client))
     job = TrainingJob(request.get("TrainingJobName", ""), client)
@@ -213,7 +215,9 @@ def attach(
     Raises:
         StorageError: AWS did not answer, or knows no such job.
     """
-    job = TrainingJob(name, make_client(region=region, profile=profile, endpoint_url=endpoint_url) if client is None else client)
+    job = TrainingJob(
+        name, make_client("sagemaker", region=region, profile=profile, endpoint_url=endpoint_url) if client is None else client
+    )
     job.status()
     return job
 

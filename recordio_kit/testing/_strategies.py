@@ -59,14 +59,16 @@ def image_lists(*, min_size: int = 0, max_size: int = 20) -> SearchStrategy[Imag
     """
     from hypothesis import strategies as st
 
+    path, index = paths(), st.integers(0, (1 << 63) - 1) | st.integers(0, 30)
+    row = {width: st.tuples(*[labels()] * width) for width in (1, 2, 3)}
+
     @st.composite
     def build(draw: DrawFn) -> ImageList:
-        chosen = draw(st.lists(paths(), min_size=min_size, max_size=max_size, unique=True))
-        count, width = len(chosen), draw(st.integers(1, 3))
-        indexes = st.integers(0, (1 << 63) - 1) | st.integers(0, 30)
-        rows = st.lists(st.tuples(*[labels()] * width), min_size=count, max_size=count)
-        unique = draw(st.lists(indexes, min_size=count, max_size=count, unique=True))
-        return ImageList.from_entries(zip(unique, draw(rows), chosen, strict=True))
+        chosen = draw(st.lists(path, min_size=min_size, max_size=max_size, unique=True))
+        count = len(chosen)
+        indexes = draw(st.lists(index, min_size=count, max_size=count, unique=True))
+        rows = draw(st.lists(row[draw(st.integers(1, 3))], min_size=count, max_size=count))
+        return ImageList.from_entries(zip(indexes, rows, chosen, strict=True))
 
     return build()
 

@@ -73,10 +73,16 @@ def put(s3, *names, size=SIZE):
         s3.put_object(Bucket="pictures", Key=f"set/{name}", Body=b"\0" * size)
 
 
+@pytest.fixture
+def data(s3):
+    """The data set where the requests of these tests say that it lies."""
+    put(s3, "train/train.rec", "validation/validation.rec")
+
+
 # a server that stands in for AWS
 
 
-def test_a_job_is_created_as_requested_and_its_result_read(endpoint):
+def test_a_job_is_created_as_requested_and_its_result_read(endpoint, data):
     request = request_for(tags={"team": "vision"})
     job = submit(request, MANIFEST, endpoint_url=endpoint)
     assert job.name == request["TrainingJobName"]
@@ -89,7 +95,7 @@ def test_a_job_is_created_as_requested_and_its_result_read(endpoint):
     assert result.model_artifacts == f"s3://pictures/out/{job.name}/output/model.tar.gz"
 
 
-def test_a_job_is_found_again_by_its_name(endpoint):
+def test_a_job_is_found_again_by_its_name(endpoint, data):
     job = submit(request_for(job_name="found-again"), MANIFEST, endpoint_url=endpoint)
     assert attach(job.name, region=REGION, endpoint_url=endpoint).result() == job.result()
 
@@ -100,7 +106,7 @@ def test_a_name_that_no_job_has_is_refused_with_advice(endpoint):
     assert (caught.value.uri, caught.value.operation) == ("sagemaker:nobody", "DescribeTrainingJob")
 
 
-def test_nothing_is_created_when_the_preflight_finds_problems(endpoint):
+def test_nothing_is_created_when_the_preflight_finds_problems(endpoint, data):
     request = request_for(job_name="never-made", overrides={"HyperParameters": {"num_layers": "50"}})
     with pytest.raises(PreflightError, match="50 layers") as caught:
         submit(request, MANIFEST, endpoint_url=endpoint)
@@ -151,9 +157,14 @@ def test_a_bucket_of_another_region_is_found(endpoint, s3):
     assert "bucket pictures is in eu-west-1, the job runs in us-west-2" in str(problems[0])
 
 
-def test_the_region_of_the_image_is_the_default_region(endpoint):
+def test_the_region_of_the_image_is_the_default_region(endpoint, data):
     job = submit(request_for(), MANIFEST, endpoint_url=endpoint)
     assert job.client.meta.region_name == REGION
+
+
+def test_data_that_is_not_on_s3_is_found_without_a_client_of_ones_own(endpoint, s3):
+    with pytest.raises(PreflightError, match=r"there is no \.rec below s3://pictures/set/train/"):
+        submit(request_for(), MANIFEST, endpoint_url=endpoint)
 
 
 def test_an_unknown_profile_or_region_is_an_error_with_advice():
@@ -187,7 +198,7 @@ def test_without_credentials_the_error_says_how_to_get_some(monkeypatch, endpoin
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(StorageError, match="set up credentials") as caught:
-        submit(request_for(), MANIFEST, endpoint_url=endpoint)
+        submit(request_for(), MANIFEST, preflight=False, endpoint_url=endpoint)
     assert caught.value.operation == "CreateTrainingJob"
 
 

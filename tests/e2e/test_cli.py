@@ -48,7 +48,12 @@ def refusal(capsys, code, *words):
 def test_prepare_then_look_at_everything(desk, capsys):
     assert run("prepare", "photos", "out", *SHARES) == 0
     assert "train: 14 images" in (said := capsys.readouterr().err), said
-    for words in (["verify", "out"], ["info", "out"], ["info", "out/train/train.rec"], ["verify", "out/train/train.rec", "--level", "decode"]):
+    for words in (
+        ["verify", "out"],
+        ["info", "out"],
+        ["info", "out/train/train.rec"],
+        ["verify", "out/train/train.rec", "--level", "decode"],
+    ):
         assert run(*words, "--json") == 0
         captured = capsys.readouterr()
         json.loads(captured.out)
@@ -117,7 +122,9 @@ def test_two_idx_pairs_share_a_folder_under_prefixes(desk, capsys):
     assert len(rk.make_list("images")) == 40
     capsys.readouterr()
     assert "another --prefix" in refusal(capsys, 2, "extract-idx", "i", "l", "images", *names, "--prefix", "t10k_")
-    assert "other classes" in refusal(capsys, 2, "extract-idx", "i", "l", "images", "--class-names", "fashion-mnist", "--prefix", "x")
+    assert "other classes" in refusal(
+        capsys, 2, "extract-idx", "i", "l", "images", "--class-names", "fashion-mnist", "--prefix", "x"
+    )
     assert len(rk.make_list("images")) == 40
 
 
@@ -138,7 +145,9 @@ def test_local_to_s3_and_back(desk, bucket, capsys):
         assert run("verify", f"s3://{bucket}/{prefix}/") == 0
         assert run("copy", f"s3://{bucket}/{prefix}/", f"back-{prefix}") == 0
     for name in ("manifest.json", "train/train.rec", "index/validation.idx", "index/train.rkm", "lists/train.lst"):
-        assert (desk / "out" / name).read_bytes() == (desk / "back-a" / name).read_bytes() == (desk / "back-b" / name).read_bytes()
+        assert (
+            (desk / "out" / name).read_bytes() == (desk / "back-a" / name).read_bytes() == (desk / "back-b" / name).read_bytes()
+        )
     capsys.readouterr()
     assert run("uploads", "list", f"s3://{bucket}/", "--json") == 0
     assert json.loads(capsys.readouterr().out)["uploads"] == []
@@ -168,7 +177,10 @@ def test_submit_prints_the_request_that_the_aws_cli_takes(desk, bucket, capsys):
     assert run(*words, "--set", "epochs=3", "--dry-run") == 0
     captured = capsys.readouterr()
     request = json.loads(captured.out)
-    assert request["HyperParameters"] | {"image_shape": "3,224,224", "num_layers": "18", "epochs": "3", "num_classes": "2"} == request["HyperParameters"]
+    assert (
+        request["HyperParameters"] | {"image_shape": "3,224,224", "num_layers": "18", "epochs": "3", "num_classes": "2"}
+        == request["HyperParameters"]
+    )
     for word in ("num_layers", "epochs", "image_shape", "mini_batch_size"):
         assert word in captured.err
     assert run(*words, "--dry-run", "-o", "request.json") == 0
@@ -183,7 +195,17 @@ def test_images_too_small_for_training_name_the_way_out(desk, bucket, capsys):
     write_tree(desk / "middle", {"ant": 4, "bee": 4}, height=100, width=100)
     assert run("prepare", "middle", f"s3://{bucket}/e/", "--split", "train=0.5", "--split", "validation=0.5") == 0
     capsys.readouterr()
-    said = refusal(capsys, 2, "submit", f"s3://{bucket}/e/", "--role", "arn:aws:iam::123456789012:role/r", "--output", "s3://models/y", "--dry-run")
+    said = refusal(
+        capsys,
+        2,
+        "submit",
+        f"s3://{bucket}/e/",
+        "--role",
+        "arn:aws:iam::123456789012:role/r",
+        "--output",
+        "s3://models/y",
+        "--dry-run",
+    )
     assert "--resize" in said
 
 
@@ -333,7 +355,12 @@ def test_help_names_every_command(capsys):
 
 
 def test_the_demo_runs_the_whole_chain(tmp_path):
-    done = subprocess.run([sys.executable, "-W", "error", "-m", "recordio_kit", "demo", tmp_path / "demo"], capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "recordio_kit", "demo", tmp_path / "demo"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["HyperParameters"]["image_shape"] == "3,28,28"
     for step in ("1 idx", "2 files", "3 lists", "4 pack", "5 read", "6 s3", "7 train"):

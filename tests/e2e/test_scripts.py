@@ -26,14 +26,18 @@ def run(tmp_path):
     code = SCRIPT.format(photos=str(photos), out=str(tmp_path / "x.rec"))
 
     def start(*arguments, **options):
-        return subprocess.run([sys.executable, "-W", "error", *arguments], capture_output=True, text=True, timeout=100, cwd=tmp_path, **options)
+        return subprocess.run(
+            [sys.executable, "-W", "error", *arguments], capture_output=True, text=True, timeout=100, cwd=tmp_path, **options
+        )
 
     return tmp_path, code, start
 
 
 def check(done, tmp_path):
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "6", "")
-    assert sorted(os.listdir(tmp_path)) == sorted(["photos", "x.idx", "x.rec", "x.rkm", *({"script.py"} & set(os.listdir(tmp_path)))])
+    assert sorted(os.listdir(tmp_path)) == sorted(
+        ["photos", "x.idx", "x.rec", "x.rkm", *({"script.py"} & set(os.listdir(tmp_path)))]
+    )
 
 
 def test_a_script_without_a_main_guard(run):

@@ -70,7 +70,9 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path):
         "from recordio_kit.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    done = subprocess.run([sys.executable, "-c", script, "prepare", str(photos), str(tmp_path / "out")], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", script, "prepare", str(photos), str(tmp_path / "out")], capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 3, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "train.rec" in line
@@ -103,7 +105,9 @@ def test_an_interrupted_run_says_so_in_a_line_and_leaves_nothing(tmp_path, numbe
         _, said = process.communicate(timeout=60)
     assert time.monotonic() - started < 25
     assert process.returncode == code, said
-    assert [line for line in said.splitlines() if line.startswith("error:")] == ["error: interrupted; what was not finished is not published"]
+    assert [line for line in said.splitlines() if line.startswith("error:")] == [
+        "error: interrupted; what was not finished is not published"
+    ]
     assert "Traceback" not in said
     assert not [name for _, _, names in os.walk(tmp_path / "out") for name in names]
 
@@ -161,7 +165,10 @@ def test_a_machine_that_runs_out_of_descriptors_ends_the_run_not_the_image(photo
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     writer_open = os.open
-    monkeypatch.setattr("recordio_kit._pipeline.sources.os.open", lambda path, *rest: refuse() if str(path).endswith(".jpg") else writer_open(path, *rest))
+    monkeypatch.setattr(
+        "recordio_kit._pipeline.sources.os.open",
+        lambda path, *rest: refuse() if str(path).endswith(".jpg") else writer_open(path, *rest),
+    )
     with pytest.raises(rk.errors.StorageError, match="cannot read"):
         rk.pack_list(images, tmp_path / "x.rec", workers=0)
     assert os.listdir(tmp_path) == ["photos"]

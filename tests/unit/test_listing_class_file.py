@@ -27,7 +27,10 @@ def test_no_class_file_is_no_matter(tmp_path):
     assert read_class_file(tmp_path) is None
 
 
-@pytest.mark.parametrize("document", ["", "[]", "{}", '{"classes": []}', '{"classes": [{"folder": "a"}]}', json.dumps({"classes": [{"folder": 1, "name": ""}]})])
+@pytest.mark.parametrize(
+    "document",
+    ["", "[]", "{}", '{"classes": []}', '{"classes": [{"folder": "a"}]}', json.dumps({"classes": [{"folder": 1, "name": ""}]})],
+)
 def test_another_file_of_that_name_is_refused(tmp_path, document):
     write_tree(tmp_path, {"x": 1})
     (tmp_path / ".classes.json").write_text(document)

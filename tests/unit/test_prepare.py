@@ -20,7 +20,9 @@ def photos(tmp_path):
 
 
 def files_below(folder):
-    return sorted(os.path.relpath(os.path.join(at, name), folder).replace(os.sep, "/") for at, _, names in os.walk(folder) for name in names)
+    return sorted(
+        os.path.relpath(os.path.join(at, name), folder).replace(os.sep, "/") for at, _, names in os.walk(folder) for name in names
+    )
 
 
 def test_the_tree_is_the_one_that_sagemaker_takes(photos, tmp_path):
@@ -122,7 +124,9 @@ def test_skipped_images_are_in_the_manifest_and_not_in_the_list(photos, tmp_path
     listed = [path for name in SPLITS for path in rk.read_list(tmp_path / "out" / "lists" / f"{name}.lst").paths]
     assert len(listed) == 29
     assert "bee/0000.jpg" not in listed
-    assert [failure.path for split in rk.Manifest.load(tmp_path / "out").splits.values() for failure in split.failures] == ["bee/0000.jpg"]
+    assert [failure.path for split in rk.Manifest.load(tmp_path / "out").splits.values() for failure in split.failures] == [
+        "bee/0000.jpg"
+    ]
 
 
 def test_split_folders_are_kept_and_val_means_validation(tmp_path):
