@@ -2,13 +2,12 @@
 
 Strategy: Pillow and OpenCV carry the same libjpeg-turbo, so pixels agree wherever both ask it for the same thing; where they
 do not (CMYK, grey from colour, orientation, metadata in the output) the arithmetic of OpenCV is done here. Every image
-passes the gate first. Pillow's classes are used directly, not ``Image.open``: no other format can be reached, and no warning
-filter, global limit or EXIF parser of the process has a say. Arrays are RGB, not BGR.
+passes the gate first. Pillow's classes are used directly, not ``Image.open``, and see pixels without metadata: no other
+format, warning filter, global limit or metadata parser of the process has a say. Arrays are RGB, not BGR.
 """
 
 from __future__ import annotations
 
-import functools
 import io
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,13 +16,15 @@ import numpy as np
 from recordio_kit._images.colors import cmyk_to_grey, cmyk_to_rgb, png_to_grey
 from recordio_kit._images.gate import inspect
 from recordio_kit._images.info import MAX_SIDE, refuse
+from recordio_kit._images.jpeg import strip_jpeg
+from recordio_kit._images.png import strip_png
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
-    from PIL import Image, JpegImagePlugin
+    from PIL import Image
 
     from recordio_kit._images.info import ImageInfo
 
@@ -136,7 +137,7 @@ def check_encoding(quality: int, format: str) -> None:  # noqa: A002  # the fiel
     if format not in ENCODINGS:
         msg = f"format is one of {', '.join(ENCODINGS)}, not {format!r}"
         raise ValueError(msg)
-    if not 1 <= quality <= 100:
+    if quality not in range(1, 101):
         msg = f"quality is 1 to 100, not {quality}"
         raise ValueError(msg)
 
@@ -152,23 +153,13 @@ def _drop_single_channel(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return array[..., 0] if array.ndim == 3 and shape[2] == 1 else array
 
 
-@functools.cache
-def _jpeg_reader() -> type[JpegImagePlugin.JpegImageFile]:
-    """Return Pillow's JPEG class without its EXIF parser, which warns about what cameras write; the gate has read it."""
-    from PIL import Image, JpegImagePlugin
-
-    class JpegReader(JpegImagePlugin.JpegImageFile):
-        def getexif(self) -> Image.Exif:
-            """Return nothing."""
-            return Image.Exif()
-
-    return JpegReader
-
-
 def _read_jpeg(data: bytes, info: ImageInfo, color: str, at_least: tuple[int, int] | None) -> NDArray[np.uint8]:
-    with _jpeg_reader()(io.BytesIO(data)) as image:
-        size = None if at_least is None else at_least[::-1] if info.orientation < 5 else at_least
-        if color == "grey" or size is not None:
+    from PIL import JpegImagePlugin
+
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(strip_jpeg(data))) as image:
+        if color == "grey" or at_least is not None:
+            swapped = color != "unchanged" and info.orientation > 4
+            size = at_least if at_least is None or swapped else at_least[::-1]  # Pillow's sizes are (width, height)
             image.draft("L" if color == "grey" else None, size)  # libjpeg's own luma, as OpenCV asks for it
         pixels = np.asarray(image)
     if info.channels == 4:
@@ -179,7 +170,7 @@ def _read_jpeg(data: bytes, info: ImageInfo, color: str, at_least: tuple[int, in
 def _read_png(data: bytes, color: str) -> NDArray[np.uint8]:
     from PIL import PngImagePlugin
 
-    with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
+    with PngImagePlugin.PngImageFile(io.BytesIO(strip_png(data))) as image:
         image.load()
         if image.mode.startswith("I"):  # 16-bit grey
             pixels = (np.asarray(image) >> 8).astype(np.uint8)

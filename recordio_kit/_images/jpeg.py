@@ -28,6 +28,9 @@ _FOREIGN_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC8, 0xCB, 0xCD, 0x
 #: DHT, DAC, SOS, DQT, DNL, DRI, APP0 to APP15, COM.
 _KNOWN: Final = _FRAMES | {0xC4, 0xCC, _SOS, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
 
+#: What decoders do not need: APPn and comments but for JFIF's APP0 and Adobe's APP14, on which the colours depend.
+_METADATA: Final = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
+
 
 def walk_jpeg(data: bytes) -> ImageInfo:
     """Return what a JPEG's markers say.
@@ -59,6 +62,22 @@ def walk_jpeg(data: bytes) -> ImageInfo:
         refuse("corrupt", "the JPEG ends before it holds an image")
     height, width, channels = frame
     return ImageInfo("jpeg", height, width, channels, orientation or 1, len(data) - end)
+
+
+def strip_jpeg(data: bytes) -> bytes:
+    """Return a JPEG that has passed the gate without the metadata in front of its first scan.
+
+    Args:
+        data: the whole image.
+    """
+    pieces, start = [], 0
+    for marker, offset, segment in _segments(data):
+        if marker == _SOS:
+            break
+        if marker in _METADATA:
+            pieces.append(data[start:offset])
+            start = offset + 4 + len(segment)
+    return b"".join((*pieces, data[start:]))
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -25,6 +25,8 @@ _TEXTS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 #: Colour type to channels and bit depths.
 _COLORS: Final = {0: (1, (1, 2, 4, 8, 16)), 2: (3, (8, 16)), 3: (3, (1, 2, 4, 8)), 4: (2, (8, 16)), 6: (4, (8, 16))}
 _PALETTE: Final = 3
+#: What the pixels depend on.
+_PIXELS: Final = _CRITICAL | {b"tRNS", b"gAMA", b"sRGB"}
 
 
 def walk_png(data: bytes) -> ImageInfo:
@@ -58,6 +60,20 @@ def walk_png(data: bytes) -> ImageInfo:
     if color == _PALETTE and b"PLTE" not in seen:
         refuse("corrupt", "the PNG's pixels need a palette, and there is none (no PLTE chunk)")
     return ImageInfo("png", height, width, _COLORS[color][0], orientation or 1, len(data) - end)
+
+
+def strip_png(data: bytes) -> bytes:
+    """Return a PNG that has passed the gate without its metadata, animation and profile.
+
+    Args:
+        data: the whole image.
+    """
+    pieces, start = [data[: len(PNG_SIGNATURE)]], len(PNG_SIGNATURE)
+    for kind, _, end in _chunks(data):
+        if kind in _PIXELS:
+            pieces.append(data[start:end])
+        start = end
+    return b"".join(pieces)
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:

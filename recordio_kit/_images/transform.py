@@ -54,7 +54,7 @@ class Reencode:
         if self.color not in COLORS:
             msg = f"color is one of {', '.join(COLORS)}, not {self.color!r}"
             raise ValueError(msg)
-        if self.short_edge is not None and not 1 <= self.short_edge <= MAX_SIDE:
+        if self.short_edge is not None and self.short_edge not in range(1, MAX_SIDE + 1):
             msg = f"short_edge is 1 to {MAX_SIDE:,} pixels, not {self.short_edge}"
             raise ValueError(msg)
         if self.antialias and self.short_edge is None:

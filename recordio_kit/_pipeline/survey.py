@@ -173,7 +173,8 @@ def survey(
             position = phase = frames.end
         else:
             following = _resync(window, position + 1, phase)
-            yield Piece(position, following, frames.damage)
+            cut = frames.damage == "truncated" and following < window.stop  # a length beyond the end, though more follows
+            yield Piece(position, following, "length" if cut else frames.damage)
             position = following
 
 
@@ -201,9 +202,9 @@ def walk_frames(window: Window, begin: int) -> Frames:
         try:
             flag, length = parse_head(window.peek(position, position + HEAD_SIZE), 0, first=first)
         except TruncatedRecordError:
-            return Frames(window.stop, "truncated" if not first or _is_magic(window, begin) else "garbage")
+            return Frames(window.stop, "truncated" if _is_magic(window, begin) else "garbage")
         except FormatError:
-            return Frames(position, "garbage" if first else "parts")
+            return Frames(position, "parts" if _is_magic(window, begin) else "garbage")
         content = position + HEAD_SIZE
         padding = content + length
         end = padding + (-length & 3)
