@@ -73,7 +73,7 @@ class Strata:
         )
         self._pooled = bool(found[-1] == pool)
         self.grouped = group_by is not None
-        self.groups = np.arange(len(images))
+        self.groups = np.arange(len(images), dtype=np.int64)
         self.group_names: list[Hashable] = []
         if group_by is not None:
             self._number_groups(_group_names(images, group_by))

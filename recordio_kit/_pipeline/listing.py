@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from recordio_kit._core.imagelist import Finding, ImageList
+from recordio_kit._core.lst import check_classes
 from recordio_kit._core.split import part_name
 from recordio_kit._pipeline.class_file import read_class_file
 from recordio_kit._pipeline.labels import LabelTable, read_classes, read_labels
@@ -220,6 +221,7 @@ def _folder_labels(scan: Scan, names: tuple[str, ...] | None, depth: int) -> tup
     if names is None:
         _refuse_empty(scan, folders - seen.keys())
         names = tuple(sorted(seen))
+        check_classes(names)
     elif strangers := folders - set(names):
         told = tally(strangers).say("folder is none of the classes", "folders are none of the classes")
         msg = f"{scan.given}: {told}; add to classes= (--classes), or leave out with ignore= (--ignore)"

@@ -141,7 +141,13 @@ class _Plan:
         return positions
 
 
-def salvage(source: str | os.PathLike[str], destination: str | os.PathLike[str], *, overwrite: bool = False) -> SalvageReport:
+def salvage(
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    store: Store | None = None,
+) -> SalvageReport:
     """Copy every record that is whole from a damaged ``.rec`` into a new one, with its ``.idx``.
 
     Keys are those of the sidecar where it knows them, else header ids where they are unique, else positions. Without a
@@ -151,6 +157,7 @@ def salvage(source: str | os.PathLike[str], destination: str | os.PathLike[str],
         source: the damaged file: a path or ``s3://`` URL; its sidecars are looked for where a reader would.
         destination: the new file.
         overwrite: replace what stands there.
+        store: where both are names, if that is not to be told from them.
 
     Returns:
         What was recovered and what was left behind.
@@ -160,12 +167,12 @@ def salvage(source: str | os.PathLike[str], destination: str | os.PathLike[str],
         OutputExistsError: the destination is taken; nothing was written.
         StorageError: a file cannot be read or written; nothing was published.
     """
-    store, name = open_file(source)
-    target, target_name = open_file(destination)
-    _refuse_same(store.uri(name), target.uri(target_name))
+    origin, name = open_file(source, store)
+    target, target_name = open_file(destination, store)
+    _refuse_same(origin.uri(name), target.uri(target_name))
     notes: list[str] = []
-    sidecar, index = _read_sidecars(store, name, notes)
-    opened = store.open(name)
+    sidecar, index = _read_sidecars(origin, name, notes)
+    opened = origin.open(name)
     try:
         plan = _Plan(_by_structure(opened, index) if sidecar is None else _by_checksum(opened, sidecar))
         with RecordWriter(target_name, store=target, checksums=sidecar is not None, overwrite=overwrite) as writer:

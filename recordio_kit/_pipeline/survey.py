@@ -90,7 +90,8 @@ class Window:
 
     def hold(self, begin: int) -> None:
         """Make sure that what follows an offset is in the buffer."""
-        if not self._base <= begin <= max(self._base + len(self._data) - _HELD_BYTES, self._base):
+        end = self._base + len(self._data)
+        if not self._base <= begin <= end or min(begin + _HELD_BYTES, self.stop) > end:
             self._move(begin, _WINDOW_BYTES)
 
     def read(self, begin: int, end: int) -> memoryview:

@@ -284,7 +284,7 @@ def _matcher(ignore: Iterable[str]) -> re.Pattern[str] | None:
 
 
 def _fits_a_row(path: str) -> bool:
-    if path.isprintable() and path[0] != " " and path[-1] != " ":  # nearly all paths, without leaving C
+    if path.isprintable() and path[0] != " ":  # nearly all paths, without leaving C; a suffix never ends in a space
         return True
     try:
         check_path(path)

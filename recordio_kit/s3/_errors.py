@@ -38,15 +38,19 @@ _NO_CREDENTIALS: Final = (
     "no AWS credentials found (looked at environment, ~/.aws, instance role); run 'aws configure' or pass profile=/--profile"
 )
 _RENEW: Final = "renew the credentials (aws sso login, or a new session token) and run again"
+_NO_CHECKSUMS: Final = "if the service does not know S3's checksums, set AWS_REQUEST_CHECKSUM_CALCULATION=when_required"
 #: What to do, by the service's error code or botocore's exception name.
 _ADVICE: Final[Mapping[str, str]] = {
     "400": "HEAD answers give no reason: look at region=/--region and at the session token's age",
     "ConditionalRequestConflict": "another writer touched the name at the same moment; run again",
     "EntityTooSmall": "pass a larger part_size=",
     "ExpiredToken": _RENEW,
+    "InvalidArgument": _NO_CHECKSUMS,
+    "InvalidPart": _NO_CHECKSUMS,
+    "InvalidRequest": _NO_CHECKSUMS,
     "InvalidAccessKeyId": "the service does not know the access key: check profile=/--profile and endpoint_url=/--endpoint-url",
     "NoSuchUpload": "the upload was aborted meanwhile, by hand or by the bucket's lifecycle rule; start again",
-    "NotImplemented": "for services without checksums pass config=Config(request_checksum_calculation='when_required')",
+    "NotImplemented": _NO_CHECKSUMS,
     "ProfileNotFound": "name a profile of ~/.aws/config (profile=/--profile, AWS_PROFILE)",
     "RequestTimeTooSkewed": "set this machine's clock",
     "SSOTokenLoadError": _RENEW,

@@ -22,15 +22,20 @@ def payloads(*, max_size: int = 200) -> SearchStrategy[bytes]:
     """
     from hypothesis import strategies as st
 
-    near = [
-        bytes(byte ^ (1 << bit if place == at else 0) for place, byte in enumerate(MAGIC_BYTES))
-        for at in range(4)
-        for bit in (0, 7)
-    ]
-    words = st.sampled_from([MAGIC_BYTES, MAGIC_BYTES, MAGIC_BYTES, MAGIC_BYTES[::-1], b"\0\0\0\0", *near])
-    shifts = st.sampled_from([MAGIC_BYTES[:cut] for cut in (1, 2, 3)] + [MAGIC_BYTES[cut:] for cut in (1, 2, 3)])
-    pieces = st.lists(words | shifts | st.binary(max_size=9), max_size=max_size // 4)
-    return st.binary(max_size=max_size) | pieces.map(lambda found: b"".join(found)[:max_size])
+    flips = [(at, 1 << bit) for at in range(4) for bit in (0, 7)]
+    near = [MAGIC_BYTES[:at] + bytes([MAGIC_BYTES[at] ^ flip]) + MAGIC_BYTES[at + 1 :] for at, flip in flips]
+    cuts = [MAGIC_BYTES[:cut] for cut in (1, 2, 3)] + [MAGIC_BYTES[cut:] for cut in (1, 2, 3)]
+    word = st.just(MAGIC_BYTES) | st.sampled_from([MAGIC_BYTES[::-1], *near, *cuts])
+    place = st.integers(0, max_size // 4).map(lambda number: number * 4) | st.integers(0, max_size)
+    changes = st.lists(st.tuples(place, word), max_size=8)
+
+    def build(size: int, tile: bytes, changes: list[tuple[int, bytes]]) -> bytes:
+        data = bytearray((tile * size)[:size])
+        for start, found in changes:
+            data[start : start + len(found)] = found
+        return bytes(data[:max_size])
+
+    return st.builds(build, st.integers(0, max_size), st.binary(min_size=1, max_size=9), changes) | st.binary(max_size=max_size)
 
 
 def labels() -> SearchStrategy[float]:
@@ -45,7 +50,8 @@ def paths() -> SearchStrategy[str]:
     """Return paths that a ``.lst`` can hold: class folders, any script, bytes that are no UTF-8 as surrogate escapes."""
     from hypothesis import strategies as st
 
-    plain = st.from_regex(r"[a-z0-9_]{1,8}/[a-zA-Z0-9 ._-]{1,12}\.(jpg|png|JPEG)", fullmatch=True)
+    name = st.text("abcXYZ019 ._-", min_size=1, max_size=12)
+    plain = st.builds("{}/{}.{}".format, name, name, st.sampled_from(["jpg", "png", "JPEG"]))
     raw = st.binary(min_size=1, max_size=12).map(lambda name: name.decode("utf-8", "surrogateescape"))
     return (plain | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | raw).filter(_fits_a_row)
 

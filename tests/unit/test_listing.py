@@ -237,6 +237,11 @@ def test_a_class_folder_that_starts_with_a_space_is_refused(tmp_path):
         make_list(tree(tmp_path, " cat/1.jpg"))
 
 
+def test_a_class_folder_whose_name_no_file_of_names_can_hold_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="class 1 has the name"):
+        make_list(tree(tmp_path, "ant/1.jpg", "\ufeffcat/1.jpg"))
+
+
 @posix
 def test_odd_names_that_a_list_can_hold_are_taken(tmp_path):
     names = ["a b.jpg", "a\\b.jpg", "a\x0bb.jpg", "a\u2028b.jpg", "\udcff\udcfe.jpg", "x" * 251 + ".jpg", "a;b#c?.jpg"]

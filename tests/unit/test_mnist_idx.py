@@ -70,7 +70,19 @@ def test_a_dimension_that_32_bits_do_not_hold_is_refused(shape):
 
 def test_32_dimensions_are_written_and_read():
     array = np.zeros((1,) * 32, np.uint8)
-    assert parse_idx_array(format_idx_array(array)).shape == array.shape
+    for pack in (bytes, gzip.compress):
+        assert parse_idx_array(pack(format_idx_array(array))).shape == array.shape
+
+
+def test_33_dimensions_are_refused():
+    with pytest.raises(FormatError, match="33 dimensions"):
+        parse_idx_array(idx(0x08, (1,) * 33, b"x"))
+
+
+@pytest.mark.parametrize("length", range(110, 140))
+def test_a_gzip_stream_is_read_whole_wherever_its_first_piece_ends(length):
+    array = np.arange(length, dtype=np.uint8)
+    assert np.array_equal(parse_idx_array(gzip.compress(format_idx_array(array))), array)
 
 
 @pytest.mark.parametrize(
