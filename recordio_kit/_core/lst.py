@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _INDEX: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 # float() would also take "nan", "1_0" and other scripts' digits: no list means those.
-_LABEL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _MAX_INDEX: Final = (1 << 63) - 1
 _SPACES: Final = re.compile(" +")
 _BOM: Final = "\ufeff"
@@ -125,7 +125,7 @@ def _split_spaced(rows: list[list[str]], widths: set[int]) -> None:
 
 
 def _numbers_ahead(fields: Sequence[str]) -> int:
-    return next((place for place, field in enumerate(fields) if not _LABEL.fullmatch(field)), len(fields))
+    return next((place for place, field in enumerate(fields) if not NUMBER.fullmatch(field)), len(fields))
 
 
 def _columns(rows: list[tuple[int, list[str]]], findings: list[Finding], source: str | None) -> ImageList:
@@ -160,7 +160,7 @@ def _problem(fields: list[str], width: int, seen: dict[int, int]) -> str:
     if int(index) in seen:
         return f"index {index} stands in line {seen[int(index)]} already; indexes must be unique"
     for label in labels:
-        if not _LABEL.fullmatch(label) or not math.isfinite(float(label)):
+        if not NUMBER.fullmatch(label) or not math.isfinite(float(label)):
             return f"a label must be a finite number, found {label!r}"
     if len(labels) != width:
         return f"{len(labels)} labels, the rows before have {width}"

@@ -10,6 +10,8 @@ import json
 import os
 from typing import Final, NamedTuple
 
+from recordio_kit._core.lst import check_classes
+
 
 #: The file's name, in the root of the class folders.
 CLASSES_FILE: Final = ".classes.json"
@@ -43,7 +45,9 @@ def read_class_file(root: str | os.PathLike[str]) -> ClassFile | None:
     if not pairs or not all(isinstance(text, str) and text for pair in pairs for text in pair):
         msg = f"{place} names no classes; remove it, and folder names are class names"
         raise ValueError(msg)
-    return ClassFile(*zip(*pairs, strict=True))
+    made = ClassFile(*zip(*pairs, strict=True))
+    check_classes(made.names)
+    return made
 
 
 def write_class_file(root: str | os.PathLike[str], classes: ClassFile) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from recordio_kit._core.split import split_list
-from recordio_kit._pipeline.labels import read_labels
+from recordio_kit._pipeline.labels import LabelTable, read_classes, read_labels
 from recordio_kit._pipeline.listing import make_list, make_split_lists, split_folders
 
 
@@ -82,15 +84,20 @@ def list_dataset(
         ValueError: the folder or an option makes no sense; the message says which and what to do.
         StorageError: the folder cannot be read.
     """
-    walk: dict[str, Any] = {"ignore": ignore, "follow_links": follow_links} | ({} if exts is None else {"exts": exts})
-    table = None if labels is None else read_labels(labels, classes=classes)
+    names = None if classes is None else read_classes(classes)
+    table = None if labels is None else read_labels(labels, names)
+    links: dict[str, Any] = {"ignore": ignore, "follow_links": follow_links}
+    walk = {"labels": table, "classes": names} | links | ({} if exts is None else {"exts": exts})
     if splits is None:
-        splits = _detect(root, table)
+        column = table is not None and table.splits is not None
+        splits = "column" if column else "folders" if _is_split(root, names, table, links) else DEFAULT_SPLITS
     if splits == "folders":
-        parts = make_split_lists(root, classes=classes, **walk)
+        parts = make_split_lists(root, **walk)
         findings = tuple(dict.fromkeys(finding for part in parts.values() for finding in part.findings))
         return DataSet(parts=parts, options={"splits": "folders"}, report=None, findings=findings)
-    images = make_list(root, labels=labels, classes=classes, **walk)
+    images = make_list(root, **walk)
+    if table is not None:
+        table = table.align(images.paths)
     if splits == "column":
         return _split_by_column(images, table)
     if isinstance(splits, str):
@@ -109,19 +116,18 @@ def list_dataset(
     return DataSet(parts=made, options=options, report=made.report, findings=images.findings)
 
 
-def _detect(root: str | os.PathLike[str], table: Any) -> Mapping[str, float] | Literal["folders", "column"]:
-    if table is not None:
-        return "column" if table.splits is not None else DEFAULT_SPLITS
-    return "folders" if split_folders(root) else DEFAULT_SPLITS
+def _is_split(
+    root: str | os.PathLike[str], names: tuple[str, ...] | None, table: LabelTable | None, links: Mapping[str, Any]
+) -> bool:
+    """Tell whether the root's folders are splits, and not classes that happen to be called so."""
+    return table is None and not set(folders := split_folders(root, **links)) <= set(names or ()) and bool(folders)
 
 
-def _split_by_column(images: ImageList, table: Any) -> DataSet:
+def _split_by_column(images: ImageList, table: LabelTable | None) -> DataSet:
     if table is None or table.splits is None:
         msg = "splits='column' needs labels= with a CSV that has a 'split' column"
         raise ValueError(msg)
-    names = [table.splits[path] for path in images.paths]
-    parts = {
-        name: images.take([place for place, other in enumerate(names) if other == name]).renumber()
-        for name in dict.fromkeys(names)
-    }
+    names = np.array([table.splits[path] for path in images.paths], object)
+    order = sorted(set(names.tolist()), key=lambda name: (name != "train", name != "validation", name))
+    parts = {name: images.take(np.flatnonzero(names == name)).renumber() for name in order}
     return DataSet(parts=parts, options={"splits": "column"}, report=None, findings=images.findings)

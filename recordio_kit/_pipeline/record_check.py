@@ -2,7 +2,7 @@
 
 Strategy: one pass over the file yields the sound records; their offsets, lengths and checksums are kept as columns (16
 bytes a record) and held against the sidecars afterwards, whole columns at a time. Records of other things than images are
-well too: a header that does not fit is a finding only in a file whose records are images for the most part.
+well too: a header that does not fit is a finding only in a file of images for the most part.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from recordio_kit._core.framing import decode_at
 from recordio_kit._core.header import unpack_record
 from recordio_kit._core.index import parse_idx
 from recordio_kit._core.sidecar import parse_sidecar
+from recordio_kit._pipeline.filenames import suffix_of
 from recordio_kit._pipeline.report import Progress
 from recordio_kit._pipeline.survey import DAMAGE, survey
 from recordio_kit._storage.base import read_all
@@ -106,6 +107,7 @@ class RecordCheck:
         self._offsets, self._lengths, self._crcs = array("Q"), array("I"), array("I")
         self._pieces, self._piece_crcs = array("Q"), array("I")
         self._misfits: list[tuple[int, int, str]] = []
+        self._images = 0
 
     def __len__(self) -> int:
         """Return the number of sound records."""
@@ -167,6 +169,7 @@ class RecordCheck:
         except CorruptRecordError as error:
             self._misfits.append((piece.begin, position, error.message))
             return
+        self._images += bool(suffix_of(body))
         if self._level != "decode" or (header.flag and not body):  # insightface keeps ranges in records without body
             return
         from recordio_kit._images.codec import decode_image
@@ -177,7 +180,7 @@ class RecordCheck:
             self._findings.add("image", f"record {position}: {error.message}", offset=piece.begin, position=position)
 
     def _judge_headers(self) -> None:
-        if self._level == "decode" or 2 * len(self._misfits) < len(self):
+        if self._level == "decode" or len(self._misfits) < self._images:
             for offset, position, message in self._misfits:
                 self._findings.add("header", f"record {position}: {message}", offset=offset, position=position)
 

@@ -75,7 +75,7 @@ class SalvageReport:
         """Say it in a line."""
         count = sum(part.end - part.begin for part in self.lost)
         text = f"{self.uri}: {self.records} records recovered, {count} bytes lost in {len(self.lost)} places"
-        if self.missing is not None:
+        if self.missing:
             text += f", {self.missing} of the records that the .rkm names not found"
         return "; ".join([text, *self.notes])
 

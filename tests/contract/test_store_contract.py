@@ -23,5 +23,5 @@ class TestMemoryStore(StoreContract):
 
 class TestFaultyStoreWithoutFault(StoreContract):
     @pytest.fixture
-    def store(self):
-        return FaultyStore(MemoryStore(), fail_at=1_000_000)
+    def store(self, tmp_path):
+        return FaultyStore(LocalStore(tmp_path / "root"), fail_at=1_000_000)

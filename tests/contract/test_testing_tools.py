@@ -8,9 +8,11 @@ import pickle
 import pytest
 from hypothesis import Phase, find, given, settings
 
+import recordio_kit.testing
 from recordio_kit._core.framing import MAGIC_BYTES, aligned_magics
 from recordio_kit._core.lst import check_path, format_lst, parse_lst
 from recordio_kit._storage.base import read_all, write_all
+from recordio_kit._storage.local import LocalStore
 from recordio_kit._storage.memory import MemoryStore
 from recordio_kit.errors import StorageError
 from recordio_kit.testing import FaultyStore, image_lists, labels, paths, payloads
@@ -60,6 +62,21 @@ def test_mistakes_in_the_plan_are_told():
         FaultyStore(MemoryStore(), fail_at=1, operations={"fsync"})
     with pytest.raises(ValueError, match="from 1"):
         FaultyStore(MemoryStore(), fail_at=0)
+
+
+def test_a_parent_counts_and_fails_with_its_store(tmp_path):
+    store = FaultyStore(LocalStore(tmp_path / "root"), fail_at=2)
+    above, name = store.parent()
+    assert above.stat(f"{name}/x") is None
+    with pytest.raises(StorageError, match="operation 2, stat"):
+        store.stat("x")
+    assert above.fired
+    assert FaultyStore(MemoryStore(), fail_at=1).parent() is None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'Missing'"):
+        recordio_kit.testing.Missing  # noqa: B018  # looking is the test
 
 
 @given(image_lists())

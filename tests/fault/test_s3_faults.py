@@ -219,6 +219,20 @@ def test_a_publication_whose_answer_was_lost_is_seen_to_have_worked(store, wire,
 
 
 @pytest.mark.parametrize("data", [b"small", BIG], ids=["small", "big"])
+def test_without_checksums_a_publication_is_known_by_its_etag(bucket, s3_endpoint, wire, data):
+    config = Config(retries={"total_max_attempts": 1}, request_checksum_calculation="when_required")
+    store = S3Store(f"s3://{bucket}/prefix/", endpoint_url=s3_endpoint, config=config, part_size=PART)
+    own = Wire(store.bucket._connection.client)
+    own.fault = lambda operation, _, request: lose(request) if operation in {"PutObject", "CompleteMultipartUpload"} else None
+    write_all(store, "object", data)
+    assert read_all(store, "object") == data
+    own.fault = lambda operation, _, request: refuse(request) if operation in {"PutObject", "CompleteMultipartUpload"} else None
+    with pytest.raises(StorageError, match=r"(PutObject|CompleteMultipartUpload) failed"):
+        write_all(store, "object", bytes(len(data)), overwrite=True)
+    assert read_all(store, "object") == data
+
+
+@pytest.mark.parametrize("data", [b"small", BIG], ids=["small", "big"])
 def test_a_lost_request_is_not_taken_for_a_publication_by_size_alone(store, wire, data):
     write_all(store, "object", bytes(len(data)))
     last = "PutObject" if len(data) < PART else "CompleteMultipartUpload"
@@ -273,6 +287,15 @@ def test_an_abort_is_repeated_until_the_upload_is_gone(store, wire):
     wire.fault = lambda operation, count, request: answer(204)(request) if operation.startswith("Abort") and count < 3 else None
     sink.abort()
     assert wire.calls.count("AbortMultipartUpload") == 3
+    wire.fault = lambda *_: None
+    assert list_uploads(store) == []
+
+
+def test_an_abort_that_may_not_be_looked_after_is_believed(store, wire):
+    sink = store.create("object")
+    sink.write(BIG)
+    wire.fault = at("ListParts", 1, DENIED)
+    sink.abort()
     wire.fault = lambda *_: None
     assert list_uploads(store) == []
 
@@ -413,6 +436,18 @@ def test_a_long_stream_needs_the_memory_of_five_parts():
     assert PART < client.most <= IN_FLIGHT * PART
     assert peak < (IN_FLIGHT + 1) * PART * 1.2  # a growing bytearray has an eighth in reserve
     assert upload_threads() == []
+
+
+def test_etags_that_are_no_digests_prove_nothing():
+    class Encrypting(CountingClient):
+        def complete_multipart_upload(self, **_):
+            raise ConnectionClosedError(endpoint_url="http://127.0.0.1/")
+
+        def head_object(self, **_):
+            return {"ContentLength": self.taken, "ETag": '"e-2"'}
+
+    with pytest.raises(StorageError, match="CompleteMultipartUpload failed"):
+        write_all(S3Store("s3://bucket/", client=Encrypting(), part_size=PART), "object", bytes(PART + 1), overwrite=True)
 
 
 def test_a_stream_of_too_many_parts_is_refused(monkeypatch):

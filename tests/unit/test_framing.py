@@ -107,6 +107,13 @@ def test_a_payload_of_2_to_the_29_bytes_is_refused():
         frame_record(mmap.mmap(-1, 2**29))
 
 
+@pytest.mark.skipif(not hasattr(mmap, "MAP_ANONYMOUS"), reason="needs zeros that take no memory")
+def test_a_payload_of_one_byte_less_is_framed():
+    pieces = frame_record(mmap.mmap(-1, MAX_PAYLOAD, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    assert sum(map(len, pieces)) == 8 + 2**29
+    assert bytes(pieces[0]) == head(0, MAX_PAYLOAD)
+
+
 @pytest.mark.skipif(not hasattr(mmap, "PROT_READ"), reason="needs memory that must not be read")
 def test_a_payload_that_is_too_large_is_refused_before_it_is_read():
     # The pages are unreadable: to look at one byte is the end of the process, hence another process.
@@ -129,9 +136,11 @@ def test_the_largest_length_is_read_and_costs_no_memory():
 
 
 def test_a_head_that_is_cut_short_says_where_it_starts():
-    with pytest.raises(TruncatedRecordError) as caught:
-        parse_head(head(0, 4)[:7], 0, first=True, base=100)
-    assert caught.value.offset == 100
+    with pytest.raises(TruncatedRecordError, match="7 bytes after its start") as caught:
+        parse_head(head(0, 4) * 2, 9, first=True, base=100)
+    assert caught.value.offset == 109
+    with pytest.raises(TruncatedRecordError, match="1 bytes after its start"):
+        decode_at(head(0, 0)[:1])
 
 
 @pytest.mark.parametrize("offset", [8, 12, 1000])
@@ -162,6 +171,10 @@ def test_a_view_shares_the_buffer_unless_the_record_is_escaped():
     buffer[8] = ord("P")
     assert bytes(plain) == b"Plain"
     assert bytes(escaped) == payloads[1]
+    alone = bytearray(encode_record(b"last"))
+    last = decode_view_at(memoryview(alone))
+    alone[8] = ord("L")
+    assert bytes(last) == b"Last"
 
 
 def test_a_view_of_a_torn_record_is_a_truncation():

@@ -183,3 +183,28 @@ def test_manifest_from_records_describes_what_others_packed(photos, tmp_path):
         assert found.splits[name].height == made.splits[name].height
     with pytest.raises(ValueError, match="labels up to 1"):
         rk.Manifest.from_records({"train": tmp_path / "out" / "train" / "train.rec"}, classes=["ant"])
+
+
+def test_a_csv_from_windows_gives_splits_and_groups(tmp_path):
+    rows = ["path,label,split,group"]
+    for number in range(4):
+        (tmp_path / "photos" / "deep").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / "deep" / f"{number}.jpg").write_bytes(jpeg(number))
+        rows.append(f"deep\\{number}.jpg,{number % 2},{'test' if number > 1 else 'train'},g{number // 2}")
+    (tmp_path / "labels.csv").write_text("\r\n".join(rows))
+    by_column = rk.prepare(tmp_path / "photos", tmp_path / "a", labels=tmp_path / "labels.csv")
+    assert {name: split.records for name, split in by_column.splits.items()} == {"train": 2, "test": 2}
+    assert list(by_column.splits) == ["train", "test"]
+    shares = {"train": 0.5, "test": 0.5}
+    rk.prepare(tmp_path / "photos", tmp_path / "b", labels=tmp_path / "labels.csv", splits=shares, stratify=False)
+    groups = {tuple(rk.read_list(tmp_path / "b" / "lists" / f"{name}.lst").paths) for name in shares}
+    assert {tuple(sorted(path for path in part)) for part in groups} == {
+        ("deep/0.jpg", "deep/1.jpg"),
+        ("deep/2.jpg", "deep/3.jpg"),
+    }
+
+
+def test_classes_that_are_called_like_splits_are_classes_when_said_so(tmp_path):
+    photos = write_tree(tmp_path / "photos", {"test": 4, "train": 4})
+    manifest = rk.prepare(photos, tmp_path / "out", classes=["train", "test"], splits=None)
+    assert manifest.splits["train"].labels == {0: 3, 1: 3}

@@ -93,7 +93,9 @@ def test_structure_names_each_disease_and_where_it_is(data, kind, offset):
     report = rk.verify("x.rec", level="structure", store=store)
     assert [(finding.kind, finding.offset) for finding in report.findings if finding.kind != "size"] == [(kind, offset)]
     assert ("size" in kinds(report)) == (len(data) % 4 != 0)
-    assert report.records == 5 + (data[-20:] == DATA[-20:] or data.endswith(bytes(16))) * (kind == "garbage" and len(data) > len(DATA))
+    assert report.records == 5 + (data[-20:] == DATA[-20:] or data.endswith(bytes(16))) * (
+        kind == "garbage" and len(data) > len(DATA)
+    )
 
 
 def test_padding_that_is_not_zero_is_found():
@@ -235,7 +237,9 @@ DISEASES = {
     "a record was damaged": (lambda tree: flip(tree / "validation" / "validation.rec"), "checksum"),
     "a stranger lies in a channel": (lambda tree: (tree / "train" / "train.idx").write_bytes(b"0\t0\n"), "extra"),
     "a record was added": (
-        lambda tree: (tree / "train" / "train.rec").write_bytes((tree / "train" / "train.rec").read_bytes() + encode_record(b"x")),
+        lambda tree: (tree / "train" / "train.rec").write_bytes(
+            (tree / "train" / "train.rec").read_bytes() + encode_record(b"x")
+        ),
         "count",
     ),
     "the manifest is gone": (lambda tree: (tree / "manifest.json").unlink(), "missing"),
