@@ -1,8 +1,8 @@
-"""The ``.rkm`` sidecar: per-record checksums and offsets, as columns and as bytes.
+r"""The ``.rkm`` sidecar: per-record checksums and offsets, as columns and as bytes.
 
 Strategy: RecordIO protects nothing, so each record's CRC-32 is kept beside the file, never in it. Little-endian layout:
 
-    8 bytes   magic ``RKM1\\r\\n\\x1a\\n`` (a text-mode copy breaks it visibly)
+    8 bytes   magic ``RKM1\r\n\x1a\n`` (a text-mode copy breaks it visibly)
     u64       records n
     u64       bytes in the ``.rec``
     u32       CRC-32 of the whole ``.rec``

@@ -2,7 +2,7 @@
 
 Strategy: one pass over the file yields the sound records; their offsets, lengths and checksums are kept as columns (16
 bytes a record) and held against the sidecars afterwards, whole columns at a time. Records of other things than images are
-well too: a header that does not fit is a finding only in a file of images for the most part.
+well too: a header that does not fit is a finding only in a file that holds images for the most part.
 """
 
 from __future__ import annotations

@@ -79,6 +79,7 @@ class MemorySink:
         self._name = name
         self._overwrite = overwrite
         self._data = bytearray()
+        self._aborted = False
 
     def refuse_existing(self) -> None:
         """Refuse a taken name.
@@ -102,13 +103,18 @@ class MemorySink:
 
         Raises:
             OutputExistsError: the name was taken meanwhile.
+            RuntimeError: the sink was aborted.
         """
+        if self._aborted:
+            msg = f"{self._store.uri(self._name)} was aborted"
+            raise RuntimeError(msg)
         self.refuse_existing()
         self._store.files[self._name] = bytes(self._data)
 
     def abort(self) -> None:
         """Forget the bytes."""
         self._data.clear()
+        self._aborted = True
 
 
 class MemorySource:

@@ -65,7 +65,7 @@ def test_every_example_of_a_page_runs(page, desk, bucket):
         if kind == "python":
             command = [sys.executable, "-W", "error", "-c", text]
         else:
-            text = text.replace("my-bucket", bucket).replace("recordio-kit ", "python -m recordio_kit ")
-            command = ["bash", "-euo", "pipefail", "-c", text.replace("python -m", f"{sys.executable} -m")]
+            words = text.replace("my-bucket", bucket).replace("recordio-kit ", "python -m recordio_kit ")
+            command = ["bash", "-euo", "pipefail", "-c", words.replace("python -m", f"{sys.executable} -m")]
         done = subprocess.run(command, cwd=desk, env=environment, capture_output=True, text=True, timeout=100)
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"

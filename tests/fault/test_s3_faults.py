@@ -5,6 +5,8 @@ Faults are put on the wire, below botocore's retries: a hook counts requests and
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import io
 import itertools
 import subprocess
@@ -12,6 +14,7 @@ import sys
 import threading
 import time
 import tracemalloc
+import zlib
 from types import SimpleNamespace
 
 import boto3
@@ -436,6 +439,21 @@ def test_a_long_stream_needs_the_memory_of_five_parts():
     assert PART < client.most <= IN_FLIGHT * PART
     assert peak < (IN_FLIGHT + 1) * PART * 1.2  # a growing bytearray has an eighth in reserve
     assert upload_threads() == []
+
+
+@pytest.mark.parametrize(("held", "fails"), [(b"small", False), (b"SMALL", True)])
+def test_where_the_service_tells_a_crc_it_decides_whatever_the_etag(held, fails):
+    class Encrypting(CountingClient):
+        def put_object(self, **_):
+            raise ConnectionClosedError(endpoint_url="http://127.0.0.1/")
+
+        def head_object(self, **_):
+            crc = base64.b64encode(zlib.crc32(held).to_bytes(4, "big")).decode()
+            return {"ContentLength": len(held), "ETag": '"e"', "ChecksumType": "FULL_OBJECT", "ChecksumCRC32": crc}
+
+    store = S3Store("s3://bucket/", client=Encrypting())
+    with pytest.raises(StorageError, match="PutObject failed") if fails else contextlib.nullcontext():
+        write_all(store, "object", b"small", overwrite=True)
 
 
 def test_etags_that_are_no_digests_prove_nothing():

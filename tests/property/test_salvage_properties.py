@@ -54,7 +54,9 @@ def test_flipped_bits_never_cost_an_untouched_record(payloads, kind, draws):
     _, found, keys = salvaged(payloads, data, kind)
     assert is_part_of([payloads[place] for place in kept], found)
     if kind == "rkm":
-        assert (found, keys) == ([payloads[place] for place in kept], kept)
+        # a flip may turn bytes into a record that is missing elsewhere; then its checksum holds, and it is that record
+        assert set(kept) <= set(keys)
+        assert found == [payloads[key] for key in keys]
 
 
 @given(PAYLOADS, SIDECARS, st.data())

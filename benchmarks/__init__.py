@@ -1,0 +1,1 @@
+"""How fast, beside its peers: whole processes, interleaved in one run, as ratios with their spread."""
