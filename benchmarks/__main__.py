@@ -44,9 +44,8 @@ def main() -> int:
             for name, contenders in rows(root).items()
             if args.rows is None or name in args.rows
         }
-    print(
-        f"{args.count} images, {args.rounds} rounds, {os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.machine()}"
-    )
+    machine = f"{os.cpu_count()} CPUs, Python {platform.python_version()}, {platform.machine()}"
+    print(f"{args.count} images, {args.rounds} rounds, {machine}")
     for name, times in table.items():
         show(name, times)
     if args.json:

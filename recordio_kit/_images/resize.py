@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: 11-bit fixed point: a weight of 1.
 _ONE: Final = np.float32(1 << 11)
 #: Samples of output that are made at a time; with more, time goes into fresh memory pages.
-_BAND_SAMPLES: Final = 1 << 16
+_BAND_SAMPLES: Final = 1 << 15
 
 
 class _Axis(NamedTuple):

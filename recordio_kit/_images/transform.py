@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reencode:
-    """Decode, crop, resize and encode each image, with the pixels and bytes of MXNet's im2rec.
+    """Decode, crop, resize and encode each image, with the pixels and JPEG bytes of MXNet's im2rec.
+
+    Only 16-bit PNG differs: here each sample's high byte is kept, whatever the colour.
 
     Args:
         short_edge: the shorter side of the result in pixels, smaller images being enlarged; None keeps the size.

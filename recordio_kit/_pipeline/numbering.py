@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from recordio_kit._core.lst import NUMBER
-from recordio_kit._core.lst import check_classes
+from recordio_kit._core.lst import NUMBER, check_classes
 
 
 if TYPE_CHECKING:

@@ -8,8 +8,10 @@ is unfinished. The same work asked for twice finds its own fingerprints and does
 from __future__ import annotations
 
 import contextlib
+import os
 import zlib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recordio_kit._core.lst import format_classes, format_lst
@@ -22,13 +24,13 @@ from recordio_kit._pipeline.pack import make_job
 from recordio_kit._pipeline.policy import Policy
 from recordio_kit._pipeline.report import resolve_progress
 from recordio_kit._storage.base import write_all
+from recordio_kit._storage.local import LocalStore
 from recordio_kit._storage.open import open_folder, refuse_unreadable
 from recordio_kit._storage.writer import RecordWriter
 from recordio_kit.errors import OutputExistsError
 
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
     from typing import Literal
@@ -151,6 +153,7 @@ def pack_dataset(
     """
     policy = policy or Policy()
     store = open_folder(dest)
+    _refuse_inside(store, root)
     refuse_unreadable(store.uri(MANIFEST_NAME))
     tell = resolve_progress(progress)
     jobs = {name: make_job(images, root, transform, check) for name, images in data.parts.items()}
@@ -179,6 +182,13 @@ def pack_dataset(
         write_all(store, MANIFEST_NAME, manifest.to_json(), overwrite=overwrite)
         undo.pop_all()
     return manifest
+
+
+def _refuse_inside(store: Store, root: str | os.PathLike[str]) -> None:
+    """Refuse to write among the images: the next run would list what this one wrote."""
+    if isinstance(store, LocalStore) and store.root.resolve().is_relative_to(Path(root).resolve()):
+        msg = f"{store.root} lies in {os.fspath(root)}, among the images; choose a destination outside it"
+        raise ValueError(msg)
 
 
 def _pack_split(

@@ -41,13 +41,16 @@ def open_folder(place: Place) -> Store:
         place: a path, an ``s3://`` URL, or a store, which is returned as it is.
 
     Raises:
-        ValueError: the URL has an unknown scheme.
+        ValueError: the URL has an unknown scheme, or the path is that of a file.
     """
     if isinstance(place, Store):
         return place
     text = os.fspath(place)
     match = _URL.match(text)
     if match is None:
+        if os.path.isfile(text):
+            msg = f"{text} is a file where a folder belongs"
+            raise ValueError(msg)
         return LocalStore(text)
     scheme = match[1].lower()
     if scheme not in _SCHEMES:

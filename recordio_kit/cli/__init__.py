@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from recordio_kit import __version__
 from recordio_kit.cli import aws, data, demo, doctor, files
 from recordio_kit.cli.output import Output
-from recordio_kit.errors import RecordIOKitError
+from recordio_kit.errors import RecordIOKitError, StorageError
 
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 3
     except RecordIOKitError as error:
         _show(out, error, debug=args.debug)
-        return error.exit_code
+        # what is not there cannot be worked on: the command never started
+        return 2 if isinstance(error, StorageError) and error.operation == "open" else error.exit_code
     except MemoryError as error:
         _show(out, error, debug=args.debug, text="out of memory; try fewer --workers")
         return 3

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NEEDED = ("numpy", "pillow", "boto3", "tqdm")
 #: Distribution, what it is for, the extra that brings it.
-_OPTIONAL = (("simplejpeg", "verify --check strict", "fast"), ("moto", "the demo's own S3", "demo"))
+_OPTIONAL = (("simplejpeg", "--check strict", "fast"), ("moto", "the demo's own S3", "demo"))
 
 
 def add(commands: Commands) -> None:

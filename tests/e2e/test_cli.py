@@ -284,6 +284,11 @@ def test_doctor_finds_what_is_needed(capsys):
         (["submit", "nowhere", "--role", "r", "--output", "s3://b/x"], "no manifest"),
         (["split", "good.lst", "--split", "train=0.5", "--split", "val=0.5"], "too few images"),
         (["uploads", "list", "photos"], "s3://"),
+        (["prepare", "photos", "photos/ant/out"], "among the images"),
+        (["prepare", "photos", "good.lst"], "a file where a folder belongs"),
+        (["pack", "photos", "photos", "x.rec"], "not a regular file"),
+        (["verify", "nowhere.rec"], "nowhere.rec"),
+        (["copy", "photos", "z"], "manifest"),
     ],
 )
 def test_what_users_get_wrong_is_refused_in_one_line(desk, capsys, words, said):
