@@ -40,6 +40,12 @@ class Job:
     transform: Reencode | None
     check: str
 
+    @property
+    def gate(self) -> str:
+        """Return the check to make before the transform, which itself refuses what ``"decode"`` does, unless it skips pixels."""
+        decodes = self.transform is not None and not self.transform.antialias
+        return "fast" if decodes and self.check == "decode" else self.check
+
     def options(self) -> dict[str, Any]:
         """Return what of it alters the output, as plain JSON values."""
         return {"transform": None if self.transform is None else self.transform.spec(), "check": self.check}
@@ -83,7 +89,7 @@ def make_segment(job: Job, start: int, entries: ImageList) -> Segment:
 def _make_payload(job: Job, entry: LstEntry) -> tuple[bytes, int, int]:
     """Return the record payload and the stored image's height and width (0 where nobody looked)."""
     data = read_source(job.root, entry.path)
-    info = check_image(data, check=job.check)
+    info = check_image(data, check=job.gate)
     height, width = (0, 0) if info is None else (info.height, info.width)
     if job.transform is not None:
         data, height, width = job.transform.apply(data, info)

@@ -65,7 +65,15 @@ def test_class_names_can_be_given(tmp_path):
 
 @pytest.mark.parametrize(
     ("label", "folder"),
-    [(math.nan, "nan"), (-0.0, "0"), (1e30, "1e+30"), (0.5, "0.5"), (-3.0, "-3"), (math.inf, "inf"), ([1.0, 0.0, 2.5], "1_0_2.5")],
+    [
+        (math.nan, "nan"),
+        (-0.0, "0"),
+        (1e30, "1e+30"),
+        (0.5, "0.5"),
+        (-3.0, "-3"),
+        (math.inf, "inf"),
+        ([1.0, 0.0, 2.5], "1_0_2.5"),
+    ],
 )
 def test_any_label_makes_a_folder(tmp_path, label, folder):
     write_records(tmp_path / "x.rec", [(label, 0, jpeg(1)), (label, 1, jpeg(2))])
@@ -82,7 +90,8 @@ def test_an_insightface_file_gives_one_folder_an_identity(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "rows", [[(1, [0.0], "a/x.jpg")], [(0, [0.0], "a/x.jpg"), (9, [1.0], "b/y.jpg")], [(0, [1.0], "b/x.jpg"), (1, [1.0], "b/y.jpg")]]
+    "rows",
+    [[(1, [0.0], "a/x.jpg")], [(0, [0.0], "a/x.jpg"), (9, [1.0], "b/y.jpg")], [(0, [1.0], "b/x.jpg"), (1, [1.0], "b/y.jpg")]],
 )
 def test_a_list_of_another_file_is_left_aside(tmp_path, rows):
     write_records(tmp_path / "x.rec", [(0.0, 0, jpeg(1)), (1.0, 1, jpeg(2))])
@@ -100,7 +109,9 @@ def test_the_suffix_tells_the_format_that_the_bytes_have(tmp_path):
     assert report.renamed == 2
 
 
-@pytest.mark.parametrize("path", ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:\\x.jpg", "C:x.jpg", "..\\x.jpg", "\\\\host\\x.jpg"])
+@pytest.mark.parametrize(
+    "path", ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "C:\\x.jpg", "C:x.jpg", "..\\x.jpg", "\\\\host\\x.jpg"]
+)
 def test_a_path_that_leaves_the_folder_stops_before_the_first_file(tmp_path, path):
     write_records(tmp_path / "x.rec", [(0.0, 0, jpeg(1)), (0.0, 1, jpeg(2))])
     write_lst(tmp_path / "x.lst", [(0, [0.0], "fine.jpg"), (1, [0.0], path)])
@@ -109,7 +120,20 @@ def test_a_path_that_leaves_the_folder_stops_before_the_first_file(tmp_path, pat
     assert not (tmp_path / "out").exists()
 
 
-HOSTILE = ["CON", "nul.jpg", "aux .x", "COM1.tar.jpg", "a.", "a ", "...", "a:b", "a<b>|c?*", "x" * 300 + ".jpg", "\x01\x1f", "é" * 200]
+HOSTILE = [
+    "CON",
+    "nul.jpg",
+    "aux .x",
+    "COM1.tar.jpg",
+    "a.",
+    "a ",
+    "...",
+    "a:b",
+    "a<b>|c?*",
+    "x" * 300 + ".jpg",
+    "\x01\x1f",
+    "é" * 200,
+]
 
 
 def test_hostile_names_become_safe_and_stay_apart(tmp_path):
@@ -123,14 +147,32 @@ def test_hostile_names_become_safe_and_stay_apart(tmp_path):
 
 
 def test_names_that_a_disk_may_hold_equal_are_told_apart(tmp_path):
-    names = ["a/X.jpg", "a/x.jpg", "a/caf\u00e9.jpg", "a/cafe\u0301.jpg", "a/x.jpg/y.jpg", "b/x.jpg", "a/stra\u00dfe.jpg", "a/STRASSE.jpg"]
+    names = [
+        "a/X.jpg",
+        "a/x.jpg",
+        "a/caf\u00e9.jpg",
+        "a/cafe\u0301.jpg",
+        "a/x.jpg/y.jpg",
+        "b/x.jpg",
+        "a/stra\u00dfe.jpg",
+        "a/STRASSE.jpg",
+    ]
     rows = [(0.0, number, jpeg(number)) for number in range(len(names))]
     write_records(tmp_path / "x.rec", rows)
     write_lst(tmp_path / "x.lst", [(number, [0.0], name) for number, name in enumerate(names)])
     unpack(tmp_path / "x.rec", tmp_path / "out", classes=["a"])
     found = files_below(tmp_path / "out")
     assert sorted(found) == sorted(
-        ["a/X.jpg", "a/x~1.jpg", "a/caf\u00e9.jpg", "a/cafe\u0301~3.jpg", "a/y.jpg", "a/x~5.jpg", "a/stra\u00dfe.jpg", "a/STRASSE~7.jpg"]
+        [
+            "a/X.jpg",
+            "a/x~1.jpg",
+            "a/caf\u00e9.jpg",
+            "a/cafe\u0301~3.jpg",
+            "a/y.jpg",
+            "a/x~5.jpg",
+            "a/stra\u00dfe.jpg",
+            "a/STRASSE~7.jpg",
+        ]
     ) or sorted(found.values()) == sorted(body for _, _, body in rows)
     assert len({fold(name) for name in found}) == len(names)
 
@@ -217,7 +259,10 @@ def test_progress_counts_images(tmp_path):
     assert (told[-1].total, told[-1].stage) == (70, "unpack x.rec")
 
 
-@pytest.mark.parametrize(("name", "safe"), [("a.jpg", "a.jpg"), ("con", "con_"), ("Aux.b.c", "Aux_.b.c"), ("a. ", "a_"), ("", "_"), ("consul", "consul")])
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("a.jpg", "a.jpg"), ("con", "con_"), ("Aux.b.c", "Aux_.b.c"), ("a. ", "a_"), ("", "_"), ("consul", "consul")],
+)
 def test_safe_names(name, safe):
     assert safe_name(name) == safe == safe_name(safe)
 
@@ -233,7 +278,13 @@ def test_labels_sort_as_numbers():
 
 def test_a_file_is_never_given_anothers_folder():
     plan = NamePlan()
-    assert [plan.claim(path, "9") for path in ("a/b", "a/b/c", "a", "A/B", "x")] == ["a/b", "a/b/c~9", "a~9", "A/B~9", "x"] or True
+    assert [plan.claim(path, "9") for path in ("a/b", "a/b/c", "a", "A/B", "x")] == [
+        "a/b",
+        "a/b/c~9",
+        "a~9",
+        "A/B~9",
+        "x",
+    ] or True
 
 
 def test_formats_are_told_by_their_bytes():
