@@ -99,22 +99,22 @@ class NamePlan:
             path: safe names, joined by ``/``.
             mark: what tells this file from others, such as its key.
         """
-        folder, slash, name = path.rpartition("/")
+        *folders, name = path.split("/")
+        prefix = ""
+        for folder in folders:
+            free = folder
+            while fold(prefix + free) in self._files:
+                free += "~"
+            prefix += free
+            self._folders.add(fold(prefix))
+            prefix += "/"
         stem, suffix = _split_suffix(name)
-        candidate, turn = path, 0
-        while not self._take(candidate):
+        turn = 0
+        while (folded := fold(prefix + name)) in self._files or folded in self._folders:
             turn += 1
-            candidate = f"{folder}{slash}{stem}~{mark}{'' if turn == 1 else f'~{turn}'}{suffix}"
-        return candidate
-
-    def _take(self, path: str) -> bool:
-        folded = fold(path)
-        parents = [folded[:place] for place, sign in enumerate(folded) if sign == "/"]
-        if folded in self._files or folded in self._folders or any(parent in self._files for parent in parents):
-            return False
+            name = f"{stem}~{mark}{'' if turn == 1 else f'~{turn}'}{suffix}"
         self._files.add(folded)
-        self._folders.update(parents)
-        return True
+        return prefix + name
 
 
 def fold(path: str) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from recordio_kit._storage.base import Stat
+from recordio_kit._storage.durable import full_sync, sync_folder
 from recordio_kit.errors import OutputExistsError, StorageError
 
 
@@ -298,24 +299,3 @@ class LocalSource:
             descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
-
-
-def full_sync(descriptor: int) -> None:
-    """Make a file's bytes durable, through the drive's own cache on macOS, where fsync stops short of it."""
-    if sys.platform == "darwin":
-        import fcntl
-
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder durable; Windows has no such call and needs none."""
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -51,6 +51,8 @@ def add(commands: Commands) -> None:
     parser = command(commands, "unpack", unpack, "write the images of a .rec as files, one folder a class")
     parser.add_argument("record", metavar="X.rec")
     parser.add_argument("out", metavar="OUT")
+    parser.add_argument("--classes", metavar="FILE", help="class names in label order, one a line; default: the manifest's")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     add_s3(parser)
 
     parser = command(commands, "copy", copy, "copy a prepared data set, verified: to S3, from S3, or between folders")
@@ -173,10 +175,12 @@ def salvage(args: argparse.Namespace, out: Output) -> int:
 
 def unpack(args: argparse.Namespace, out: Output) -> int:
     """Run ``unpack``."""
+    from recordio_kit._pipeline.labels import read_classes
     from recordio_kit._pipeline.unpack import unpack as run
 
     store, name = file_at(args, args.record)
-    report = run(name, args.out, store=store, progress=out.progress)
+    classes = None if args.classes is None else read_classes(args.classes)
+    report = run(name, args.out, classes=classes, overwrite=args.overwrite, store=store, progress=out.progress)
     out.say("wrote", str(report))
     out.emit(report)
     return 0

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from recordio_kit._core.checksum import combine_crc32
 from recordio_kit.errors import OutputExistsError, StorageError
+from recordio_kit.s3._abort import abort_upload
 from recordio_kit.s3._errors import UNMET, code_of, maybe_done
-from recordio_kit.s3._uploads import abort_upload
 
 
 if TYPE_CHECKING:

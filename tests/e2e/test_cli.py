@@ -246,6 +246,11 @@ def test_unpack_writes_the_same_images(desk):
     back = [path.read_bytes() for path in (desk / "back").glob("*/*")]
     assert len(back) == 14
     assert set(back) <= originals
+    assert run("unpack", "out/train/train.rec", "back") == 2
+    assert run("unpack", "out/train/train.rec", "back", "--overwrite") == 0
+    (desk / "names.txt").write_text("A\nB\n")
+    assert run("unpack", "out/train/train.rec", "other", "--classes", "names.txt") == 0
+    assert len(list((desk / "other").glob("*/*"))) == 14
 
 
 def test_manifest_for_files_of_others(desk):

@@ -101,7 +101,7 @@ def wire(module_wire, monkeypatch):
     """Return the wire without faults; pauses between tries take no time."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
     monkeypatch.setattr("botocore.retries.quota.RetryQuota.acquire", lambda *_: True)  # shared by all tests
-    monkeypatch.setattr("recordio_kit.s3._uploads._PAUSES", (0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr("recordio_kit.s3._abort._PAUSES", (0.0, 0.0, 0.0, 0.0))
     monkeypatch.setattr("recordio_kit.s3._source._PAUSES", (0.0, 0.0, 0.0))
     module_wire.calls, module_wire.fault = [], lambda *_: None
     yield module_wire

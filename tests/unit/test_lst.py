@@ -172,6 +172,7 @@ def test_no_labels_are_an_error_and_very_many_are_read():
         parse_lst(b"0\tcat/1.jpg\n")
     wide = parse_lst(b"0\t" + b"1\t" * 10_000 + b"a\n")
     assert wide.label_width == 10_000
+    assert parse_lst(b"").label_width == 1
 
 
 def test_a_long_list_without_tabs_is_read_in_one_go():

@@ -82,6 +82,11 @@ def test_the_files_of_a_split_start_with_the_record():
     assert SplitInfo(record=SPLIT.record, records=0).files == (SPLIT.record,)
 
 
+def test_a_split_of_which_nothing_is_said_has_scalar_labels_and_ids_for_keys():
+    split = SplitInfo(record=SPLIT.record, records=1)
+    assert (split.label_width, split.keys_are_ids, split.labels, split.failures) == (1, True, None, ())
+
+
 def split_of(**facts):
     return SplitInfo(record=SPLIT.record, records=0, **facts)
 
@@ -94,7 +99,7 @@ def split_of(**facts):
         (Manifest(splits={"train": split_of(labels={0: 1}), "validation": split_of(labels={5: 1})}), 6, 1),
         (Manifest(splits={"train": split_of()}), None, 1),
         (Manifest(splits={"train": split_of(labels={})}), None, 1),
-        (Manifest(splits={"train": split_of(label_width=4, labels={0: 9})}), 4, 4),
+        (Manifest(splits={"train": split_of(label_width=2, labels={0: 9})}), 2, 2),
         (Manifest(splits={}), None, 1),
     ],
 )

@@ -28,6 +28,8 @@ from recordio_kit._core.plan import (
         ([SEGMENT_BYTES - 1, 1, 5], [range(2), range(2, 3)]),
         ([SEGMENT_BYTES, SEGMENT_BYTES + 9, 5], [range(1), range(1, 2), range(2, 3)]),
         ([SEGMENT_BYTES // 2] * 4, [range(2), range(2, 4)]),
+        ([SEGMENT_BYTES, SEGMENT_BYTES - 1, 1, 5], [range(1), range(1, 3), range(3, 4)]),
+        ([0] * 1024, [range(512), range(512, 1024)]),
     ],
 )
 def test_a_segment_ends_at_8_mib_or_512_entries(sizes, runs):

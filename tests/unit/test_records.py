@@ -84,7 +84,7 @@ def test_many_images_decode_in_the_order_asked_for(reader, workers):
 
 def test_an_image_that_does_not_decode_is_named():
     reader = rk.ImageReader("x.rec", store=store_with([PLAIN[0], image(0.0, 7, b"\xff\xd8 no image")], keys=[10, 11]))
-    for read in (lambda: reader[1].decode(), lambda: reader.decode_many([0, 1])):
+    for read in (reader[1].decode, lambda: reader.decode_many([0, 1])):
         with pytest.raises(rk.errors.ImageError, match="key 11"):
             read()
 

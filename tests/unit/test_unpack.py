@@ -168,12 +168,13 @@ def test_names_that_a_disk_may_hold_equal_are_told_apart(tmp_path):
             "a/x~1.jpg",
             "a/caf\u00e9.jpg",
             "a/cafe\u0301~3.jpg",
-            "a/y.jpg",
+            "a/x.jpg~/y.jpg",
             "a/x~5.jpg",
             "a/stra\u00dfe.jpg",
             "a/STRASSE~7.jpg",
         ]
-    ) or sorted(found.values()) == sorted(body for _, _, body in rows)
+    )
+    assert sorted(found.values()) == sorted(body for _, _, body in rows)
     assert len({fold(name) for name in found}) == len(names)
 
 
@@ -278,13 +279,7 @@ def test_labels_sort_as_numbers():
 
 def test_a_file_is_never_given_anothers_folder():
     plan = NamePlan()
-    assert [plan.claim(path, "9") for path in ("a/b", "a/b/c", "a", "A/B", "x")] == [
-        "a/b",
-        "a/b/c~9",
-        "a~9",
-        "A/B~9",
-        "x",
-    ] or True
+    assert [plan.claim(path, "9") for path in ("a/b", "a/b/c", "a", "A/B", "x")] == ["a/b", "a/b~/c", "a~9", "A/B~9", "x"]
 
 
 def test_formats_are_told_by_their_bytes():
