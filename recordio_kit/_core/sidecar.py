@@ -11,7 +11,7 @@ Strategy: RecordIO protects nothing, so each record's CRC-32 is kept beside the 
     n times   u64 offset, u64 key, u32 length on disk (all parts and padding), u32 CRC-32 of that extent
     u32 ...   CRC-32 of each run of 1,024 entries, then one CRC-32 of those
 
-Every byte is covered by a checksum, so a damaged sidecar is recognised and a damaged block of it is named.
+Every byte is covered by a checksum, so a damaged sidecar is recognised and never believed.
 """
 
 from __future__ import annotations
