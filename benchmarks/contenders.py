@@ -59,7 +59,7 @@ def rows(root: Path) -> dict[str, list[Contender]]:
             Contender("recordio_kit im2rec mode", [*ours, "im2rec", "all", str(root), "--pass-through"]),
             *im2rec(1, "--pass-through"),
             *im2rec(2, "--pass-through"),
-            *([Contender("tar", [tar, "chf", "x.tar", "-C", str(root.parent), root.name])] if tar else []),
+            *([Contender("tar", [tar, "--hard-dereference", "-chf", "x.tar", "-C", str(root.parent), root.name])] if tar else []),
         ],
         "list": [
             Contender("recordio_kit", [*ours, "list", str(root), "y.lst"]),

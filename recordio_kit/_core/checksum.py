@@ -34,12 +34,20 @@ def _multiply(a: int, b: int) -> int:
 
 
 @cache
+def _factor(power: int) -> int:
+    """Return x^(8 * 2^power): what 2^power bytes behind a part multiply its CRC by."""
+    return _ONE >> 8 if power == 0 else _multiply(_factor(power - 1), _factor(power - 1))
+
+
+@cache
 def _tables(power: int) -> NDArray[np.uint32]:
     """Return [4, 256] tables that multiply a word by x^(8 * 2^power), one for each of its bytes."""
-    factor = _ONE >> 8  # x^8: one byte
-    for _ in range(power):
-        factor = _multiply(factor, factor)
-    return np.array([[_multiply(byte << shift, factor) for byte in range(256)] for shift in (0, 8, 16, 24)], np.uint32)
+    products = [_multiply(1 << bit, _factor(power)) for bit in range(32)]
+    tables = np.zeros((4, 256), np.uint32)
+    for bit, product in enumerate(products):  # linear: the second half of each doubling is the first, plus one product
+        table, step = tables[bit // 8], 1 << bit % 8
+        table[step : 2 * step] = table[:step] ^ np.uint32(product)
+    return tables
 
 
 def combine_crc32(crcs: ArrayLike, lengths: ArrayLike) -> int:

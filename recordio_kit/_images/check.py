@@ -8,20 +8,17 @@ finds most damage inside JPEG data that every decoder hides.
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from recordio_kit._images.codec import decode_inspected
 from recordio_kit._images.gate import FORMATS, inspect
-from recordio_kit._images.info import refuse
+from recordio_kit._images.info import CHECKS, refuse
 
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from recordio_kit._images.info import ImageInfo
-
-#: "fast": the gate. "decode": the gate and a whole decode. "strict": no codec warning either. "none": any bytes at all.
-CHECKS: Final = ("fast", "decode", "strict", "none")
 
 
 def strict_engine_available() -> bool:

@@ -34,6 +34,10 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+#: How closely an image is looked at. "fast": the gate. "decode": the gate and a whole decode. "strict": no codec warning
+#: either. "none": any bytes at all.
+CHECKS: Final = ("fast", "decode", "strict", "none")
+
 MAX_BYTES: Final = 256 << 20
 #: libjpeg's JPEG_MAX_DIMENSION.
 MAX_SIDE: Final = 65_500

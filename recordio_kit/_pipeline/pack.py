@@ -14,7 +14,8 @@ from recordio_kit._core.framing import MAGIC
 from recordio_kit._core.manifest import SplitInfo
 from recordio_kit._core.plan import fingerprint
 from recordio_kit._core.sidecar import parse_sidecar
-from recordio_kit._images.check import CHECKS, strict_engine_available
+from recordio_kit._images.check import strict_engine_available
+from recordio_kit._images.info import CHECKS
 from recordio_kit._images.transform import Reencode
 from recordio_kit._pipeline.filling import describe, fill
 from recordio_kit._pipeline.manifests import inspect_file

@@ -15,8 +15,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 import recordio_kit as rk
 from recordio_kit.cli.options import command
 from recordio_kit.cli.output import describe, size
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from recordio_kit.cli.options import Commands
@@ -60,6 +59,8 @@ def demo(args: argparse.Namespace, out: Output) -> int:
 
 
 def _run(base: Path, out: Output, *, kept: bool) -> int:
+    import numpy as np
+
     from recordio_kit._core.mnist_idx import format_idx_array
     from recordio_kit._pipeline.extract import extract_idx
 
@@ -112,6 +113,8 @@ def _run(base: Path, out: Output, *, kept: bool) -> int:
 
 def draw_shapes() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the demo's images, [n, 28, 28] uint8, and labels, [n] uint8: the same ones on every machine."""
+    import numpy as np
+
     random = np.random.default_rng(0)
     y, x = np.mgrid[0:_SIDE, 0:_SIDE] - (_SIDE - 1) / 2
     pixels = []

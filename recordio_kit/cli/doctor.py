@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import sys
 from typing import TYPE_CHECKING
 
 from recordio_kit import __version__
-from recordio_kit._pipeline.executors import usable_cpus
 from recordio_kit.cli.options import command
 
 
@@ -30,6 +27,10 @@ def add(commands: Commands) -> None:
 
 def doctor(_args: argparse.Namespace, out: Output) -> int:
     """Run ``doctor``."""
+    import platform
+
+    from recordio_kit._pipeline.executors import usable_cpus
+
     found = {name: _version(name) for name in (*_NEEDED, *(name for name, _, _ in _OPTIONAL))}
     out.say(
         "this", f"recordio_kit {__version__}, Python {platform.python_version()} on {sys.platform}, {usable_cpus()} usable CPUs"
@@ -49,6 +50,8 @@ def doctor(_args: argparse.Namespace, out: Output) -> int:
 
 
 def _version(name: str) -> str | None:
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recordio_kit._images.check import CHECKS
+from recordio_kit._images.info import CHECKS
 from recordio_kit._storage.open import is_url, open_file, open_folder
 
 

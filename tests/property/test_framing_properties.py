@@ -10,6 +10,7 @@ from recordio_kit._core.framing import (
     MAGIC,
     MAGIC_BYTES,
     FrameDecoder,
+    aligned_magics,
     decode_at,
     decode_view_at,
     encode_record,
@@ -17,6 +18,7 @@ from recordio_kit._core.framing import (
     find_record_head,
 )
 from recordio_kit.errors import CorruptRecordError, FormatError, TruncatedRecordError
+from recordio_kit.testing import payloads
 
 
 HEADS = st.builds(lambda flag, length: struct.pack("<II", MAGIC, flag << 29 | length), st.integers(0, 7), st.integers(0, 40))
@@ -168,3 +170,11 @@ def test_arbitrary_bytes_decode_or_are_a_format_error(data, offset):
     read_in_chunks(data, [offset])
     position = find_record_head(data, offset)
     assert position == -1 or (position >= offset and position % 4 == 0 and data[position : position + 4] == MAGIC_BYTES)
+
+
+@given(payload=payloads(), before=st.integers(0, 4200))
+def test_magics_are_found_alike_in_small_and_large_payloads(payload, before):
+    whole = bytes(before) + payload + bytes(5000)
+    expected = [place for place in range(0, len(whole) - 3, 4) if whole[place : place + 4] == MAGIC_BYTES]
+    assert aligned_magics(whole) == expected
+    assert aligned_magics(whole[: before + len(payload)]) == [place for place in expected if place + 4 <= before + len(payload)]
