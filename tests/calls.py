@@ -6,6 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+from recordio_kit._storage.base import Store
+from recordio_kit._storage.reader import RecordReader
+from recordio_kit._storage.writer import RecordWriter
 from recordio_kit.errors import ImageError
 
 
@@ -38,3 +41,13 @@ def die_once(flag: str) -> str:
 
 def kill_self() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_records(store: Store, name: str, payloads: list[bytes]) -> None:
+    with RecordWriter(name, store=store) as writer:
+        writer.write_many(payloads)
+
+
+def read_positions(reader: RecordReader | None, positions: list[int], store: Store | None = None, name: str = "") -> list[bytes]:
+    records = RecordReader(name, store=store) if reader is None else reader
+    return records.read_many(positions)
