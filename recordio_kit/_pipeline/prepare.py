@@ -19,7 +19,7 @@ from recordio_kit._core.manifest import MANIFEST_NAME, FileInfo, SplitInfo
 from recordio_kit._core.plan import fingerprint
 from recordio_kit._pipeline.dataset import list_dataset
 from recordio_kit._pipeline.filling import describe, fill
-from recordio_kit._pipeline.manifests import Manifest
+from recordio_kit._pipeline.manifests import Manifest, inspect_file
 from recordio_kit._pipeline.pack import make_job
 from recordio_kit._pipeline.policy import Policy
 from recordio_kit._pipeline.report import resolve_progress
@@ -184,6 +184,14 @@ def pack_dataset(
     return manifest
 
 
+def _is_whole(store: Store, info: FileInfo) -> bool:
+    """Tell whether a file is as its manifest says: by its bytes where they are near, by its size where they cost a download."""
+    found = store.stat(info.path)
+    if found is None or found.size != info.bytes:
+        return False
+    return not isinstance(store, LocalStore) or inspect_file(store, info.path) == info
+
+
 def _refuse_inside(store: Store, root: str | os.PathLike[str]) -> None:
     """Refuse to write among the images: the next run would list what this one wrote."""
     if isinstance(store, LocalStore) and store.root.resolve().is_relative_to(Path(root).resolve()):
@@ -261,8 +269,7 @@ def _standing(store: Store, marks: Mapping[str, str], classes: tuple[str, ...] |
             msg = f"{where} holds a data set made from another list or with other options (split {name}); {hint}"
             raise OutputExistsError(msg)
         for info in split.files:
-            found = store.stat(info.path)
-            if found is None or found.size != info.bytes:
-                msg = f"{store.uri(info.path)} is not as its manifest says ({info.bytes} bytes); 'verify' tells more; {hint}"
+            if not _is_whole(store, info):
+                msg = f"{store.uri(info.path)} is not as its manifest says ({info.bytes} bytes, CRC-32 {info.crc32:08x}); 'verify' tells more; {hint}"
                 raise OutputExistsError(msg)
     return known

@@ -99,10 +99,18 @@ def test_a_stranger_in_a_channel_folder_is_refused(photos, tmp_path):
             rk.prepare(photos, tmp_path / "out", overwrite=overwrite)
 
 
-def test_a_damaged_data_set_is_not_taken_for_done(photos, tmp_path):
+@pytest.mark.parametrize("damage", ["longer", "flipped", "gone"])
+def test_a_damaged_data_set_is_not_taken_for_done(photos, tmp_path, damage):
     rk.prepare(photos, tmp_path / "out")
-    with open(tmp_path / "out" / "train" / "train.rec", "ab") as file:
-        file.write(bytes(4))
+    place = tmp_path / "out" / "train" / "train.rec"
+    data = bytearray(place.read_bytes())
+    if damage == "gone":
+        place.unlink()
+    elif damage == "longer":
+        place.write_bytes(data + bytes(4))
+    else:
+        data[500] ^= 1
+        place.write_bytes(data)
     with pytest.raises(rk.errors.OutputExistsError, match="not as its manifest says"):
         rk.prepare(photos, tmp_path / "out")
 

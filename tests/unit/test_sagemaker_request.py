@@ -351,7 +351,7 @@ def test_a_region_or_an_image_must_be_named():
         ({"data": "https://bucket/prefix"}, "no s3://BUCKET/PREFIX"),
         ({"data": "s3://"}, "no s3://BUCKET/PREFIX"),
         ({"data": "s3://bucket/a//b"}, "empty key segment"),
-        ({"output": "/tmp/out"}, "output '/tmp/out' is no s3"),
+        ({"output": "models/out"}, "output 'models/out' is no s3"),
         ({"role": "Trainer"}, "no role ARN"),
         ({"role": "arn:aws:iam::12345:role/x"}, "no role ARN"),
         ({"role": "arn:aws:iam::123456789012:user/x"}, "no role ARN"),
