@@ -270,6 +270,6 @@ def _standing(store: Store, marks: Mapping[str, str], classes: tuple[str, ...] |
             raise OutputExistsError(msg)
         for info in split.files:
             if not _is_whole(store, info):
-                msg = f"{store.uri(info.path)} is not as its manifest says ({info.bytes} bytes, CRC-32 {info.crc32:08x}); 'verify' tells more; {hint}"
+                msg = f"{store.uri(info.path)} is not as its manifest says ({info.bytes} bytes); 'verify' tells more; {hint}"
                 raise OutputExistsError(msg)
     return known
