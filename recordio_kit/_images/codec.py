@@ -1,30 +1,27 @@
-"""JPEG and PNG to pixels and back, bit for bit as OpenCV 4.8 does it, with Pillow alone.
+"""Images to pixels and back, bit for bit as OpenCV 4.8 does it, whichever engine is installed.
 
-Strategy: Pillow and OpenCV carry the same libjpeg-turbo, so pixels agree wherever both ask it for the same thing; where they
-do not (CMYK, grey from colour, orientation, metadata in the output) the arithmetic of OpenCV is done here. Every image
-passes the gate first. Pillow's classes are used directly, not ``Image.open``, and see pixels without metadata: no other
-format, warning filter, global limit or metadata parser of the process has a say. Arrays are RGB, not BGR.
+Strategy: every image passes the gate first; then the format picks a room (``engines`` for JPEG, ``png_pixels`` for PNG), and
+what is common to all formats is done here: colours as asked for, orientation, and one kind of error. Arrays are RGB, not BGR.
 """
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from recordio_kit._images.colors import cmyk_to_grey, cmyk_to_rgb, png_to_grey
+from recordio_kit._images.colors import cmyk_to_grey, cmyk_to_rgb
+from recordio_kit._images.engine_pillow import LenientPillowError
+from recordio_kit._images.engines import decode_cmyk, decode_jpeg, encode_jpeg
 from recordio_kit._images.gate import inspect
 from recordio_kit._images.info import MAX_SIDE, refuse
-from recordio_kit._images.jpeg import strip_jpeg
-from recordio_kit._images.png import strip_png
+from recordio_kit._images.png_pixels import read_png, write_png
 
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
-    from PIL import Image
 
     from recordio_kit._images.info import ImageInfo
 
@@ -64,16 +61,14 @@ def decode_image(data: bytes, *, color: str = "rgb") -> NDArray[np.uint8]:
     return np.require(decode_inspected(data, inspect(data), color=color), requirements=["C", "W"])
 
 
-def decode_inspected(
-    data: bytes, info: ImageInfo, *, color: str = "rgb", at_least: tuple[int, int] | None = None
-) -> NDArray[np.uint8]:
+def decode_inspected(data: bytes, info: ImageInfo, *, color: str = "rgb", shrink: int = 1) -> NDArray[np.uint8]:
     """Decode an image that has passed the gate.
 
     Args:
         data: the whole image.
         info: what the gate said about it.
         color: as for ``decode_image``.
-        at_least: (height, width) upright; a JPEG may then be decoded at a half, quarter or eighth of its size, not below this.
+        shrink: 1, 2, 4 or 8: by how much a JPEG is shrunk while it is decoded; without effect on other formats.
 
     Returns:
         As ``decode_image``, but perhaps a read-only view.
@@ -82,14 +77,9 @@ def decode_inspected(
         ImageError: the decoder refuses the image.
         RuntimeError: ``PIL.ImageFile.LOAD_TRUNCATED_IMAGES`` is on in this process.
     """
-    from PIL import ImageFile
-
-    if ImageFile.LOAD_TRUNCATED_IMAGES:
-        msg = "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on, so damage would pass unseen; switch it off in this process"
-        raise RuntimeError(msg)
     try:
-        image = _read_jpeg(data, info, color, at_least) if info.format == "jpeg" else _read_png(data, color)
-    except MemoryError:
+        image = _read_jpeg(data, info, color, shrink) if info.format == "jpeg" else read_png(data, color)
+    except (MemoryError, LenientPillowError):
         raise  # says nothing about the image
     except Exception as error:  # noqa: BLE001  # Pillow raises OSError, SyntaxError, ValueError and more for bad pixels
         refuse("undecodable", f"the decoder refuses it: {error}")
@@ -112,16 +102,11 @@ def encode_image(array: NDArray[np.uint8], *, quality: int = 95, format: str = "
     Raises:
         ValueError: the array or an option is outside these bounds.
     """
-    from PIL import Image
-
     check_encoding(quality, format)
     pixels = _drop_single_channel(array)
-    out = io.BytesIO()
     if format == "png":
-        Image.fromarray(pixels).save(out, "PNG")
-    else:
-        Image.fromarray(pixels[..., :3] if pixels.ndim == 3 else pixels).save(out, "JPEG", quality=quality)
-    return out.getvalue()
+        return write_png(pixels)
+    return encode_jpeg(pixels[..., :3] if pixels.ndim == 3 else pixels, quality)
 
 
 def check_encoding(quality: int, format: str) -> None:  # noqa: A002  # the field's word
@@ -153,41 +138,9 @@ def _drop_single_channel(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return array[..., 0] if array.ndim == 3 and shape[2] == 1 else array
 
 
-def _read_jpeg(data: bytes, info: ImageInfo, color: str, at_least: tuple[int, int] | None) -> NDArray[np.uint8]:
-    from PIL import JpegImagePlugin
-
-    with JpegImagePlugin.JpegImageFile(io.BytesIO(strip_jpeg(data))) as image:
-        if color == "grey" or at_least is not None:
-            swapped = color != "unchanged" and info.orientation > 4
-            size = at_least if at_least is None or swapped else at_least[::-1]  # Pillow's sizes are (width, height)
-            image.draft("L" if color == "grey" else None, size)  # libjpeg's own luma, as OpenCV asks for it
-        pixels = np.asarray(image)
+def _read_jpeg(data: bytes, info: ImageInfo, color: str, shrink: int) -> NDArray[np.uint8]:
     if info.channels == 4:
-        return cmyk_to_grey(pixels) if color == "grey" else cmyk_to_rgb(pixels)
+        inks = decode_cmyk(data, shrink)
+        return cmyk_to_grey(inks) if color == "grey" else cmyk_to_rgb(inks)
+    pixels = decode_jpeg(data, 1 if color == "grey" else info.channels, shrink)
     return np.repeat(pixels[..., None], 3, axis=2) if color == "rgb" and pixels.ndim == 2 else pixels
-
-
-def _read_png(data: bytes, color: str) -> NDArray[np.uint8]:
-    from PIL import PngImagePlugin
-
-    with PngImagePlugin.PngImageFile(io.BytesIO(strip_png(data))) as image:
-        image.load()
-        if image.mode.startswith("I"):  # 16-bit grey
-            pixels = (np.asarray(image) >> 8).astype(np.uint8)
-            return np.repeat(pixels[..., None], 3, axis=2) if color == "rgb" else pixels
-        if color == "unchanged":
-            return np.asarray(_keep_alpha(image))
-        image.info.pop("transparency", None)  # else convert() warns
-        if color == "rgb":
-            return np.asarray(image.convert("RGB"))
-        if image.mode in ("1", "L", "LA"):
-            return np.asarray(image.convert("L"))
-        stated = 0.45455 if "srgb" in image.info else image.info.get("gamma") or 1.0
-        return png_to_grey(np.asarray(image.convert("RGB")), round(stated * 100_000))
-
-
-def _keep_alpha(image: Image.Image) -> Image.Image:
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    alpha = image.mode in ("LA", "RGBA") or "transparency" in image.info
-    return image.convert("RGBA" if alpha else "RGB")

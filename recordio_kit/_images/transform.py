@@ -7,14 +7,14 @@ arithmetic are those of MXNet's ``im2rec.py``: decode, crop, resize, encode.
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from recordio_kit._images.codec import COLORS, check_encoding, decode_inspected, encode_image
+from recordio_kit._images.engines import resize
 from recordio_kit._images.gate import inspect
 from recordio_kit._images.info import MAX_SIDE, check_size
-from recordio_kit._images.resize import resize_antialias, resize_linear
+from recordio_kit._images.resize import resize_antialias
 
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ class Reencode:
             rows, columns = columns, rows
         height, width = self._target(rows, columns)
         check_size(height, width)
-        image = decode_inspected(data, info, color=self.color, at_least=self._draft(rows, columns))
+        image = decode_inspected(data, info, color=self.color, shrink=self._shrink(rows, columns))
         if self.center_crop:
             image = _crop_square(image)
         if (height, width) != image.shape[:2]:
-            resize = resize_antialias if self.antialias else resize_linear
-            image = resize(image, height, width)
+            change = resize_antialias if self.antialias else resize
+            image = change(image, height, width)
         return encode_image(image, quality=self.quality, format=self.format), height, width
 
     def _target(self, rows: int, columns: int) -> tuple[int, int]:
@@ -100,12 +100,11 @@ class Reencode:
             return rows, columns
         return (rows * short // columns, short) if rows > columns else (short, columns * short // rows)
 
-    def _draft(self, rows: int, columns: int) -> tuple[int, int] | None:
-        """Return the size that a scaled decode must not go below: twice the result's, so that the filter has work left."""
+    def _shrink(self, rows: int, columns: int) -> int:
+        """Return how far a JPEG may shrink while it is decoded: to no less than twice the result, so that the filter has work."""
         if not self.antialias or self.short_edge is None:
-            return None
-        shrink = 2 * self.short_edge / min(rows, columns)
-        return math.ceil(rows * shrink), math.ceil(columns * shrink)
+            return 1
+        return next((step for step in (8, 4, 2) if min(rows, columns) >= 2 * step * self.short_edge), 1)
 
 
 def _crop_square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
