@@ -1,16 +1,16 @@
 """The decode-verify rule: how closely an image is looked at before it is packed.
 
 Strategy: each level does what the one below it does, and more. What "decode" refuses is decided by Pillow alone, so that
-the installed engines never change which images a list loses; "strict" also turns the codec's warnings into errors, which
-finds most damage inside JPEG data that every decoder hides.
+the installed engines never change which images a list loses: an engine only spares Pillow the images it has nothing to say
+about. "strict" also turns the codec's warnings into errors, which finds most damage inside JPEG data that every decoder hides.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 from recordio_kit._images.codec import decode_inspected
+from recordio_kit._images.engines import pick, scan_jpeg
 from recordio_kit._images.gate import FORMATS, inspect
 from recordio_kit._images.info import CHECKS, refuse
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def strict_engine_available() -> bool:
     """Tell whether a codec that reports its warnings is installed."""
-    return importlib.util.find_spec("simplejpeg") is not None
+    return pick("scan") is not None
 
 
 def check_image(data: bytes, *, check: str = "fast", formats: Collection[str] = FORMATS) -> ImageInfo | None:
@@ -32,7 +32,7 @@ def check_image(data: bytes, *, check: str = "fast", formats: Collection[str] = 
     Args:
         data: the file's bytes.
         check: one of ``CHECKS``.
-        formats: the formats that are allowed, of ``"jpeg"`` and ``"png"``.
+        formats: the formats that are allowed, as for ``gate.inspect``.
 
     Returns:
         What the gate says about the image; None under ``"none"``, which does not look.
@@ -50,20 +50,16 @@ def check_image(data: bytes, *, check: str = "fast", formats: Collection[str] = 
             refuse("empty", "the file is empty; fetch it again or leave it out")
         return None
     info = inspect(data, formats=formats)
-    if check == "strict" and info.format == "jpeg":
-        _decode_strictly(data)
     if check in ("decode", "strict"):
-        decode_inspected(data, info, color="unchanged")
+        _decode(data, info, strict=check == "strict")
     return info
 
 
-def _decode_strictly(data: bytes) -> None:
-    if not strict_engine_available():
-        msg = "check='strict' needs a codec that reports warnings: pip install simplejpeg"
-        raise RuntimeError(msg)
-    import simplejpeg
-
-    try:
-        simplejpeg.decode_jpeg(data, strict=True)
-    except ValueError as error:
-        refuse("undecodable", f"the decoder warns: {error}")
+def _decode(data: bytes, info: ImageInfo, *, strict: bool) -> None:
+    if info.format == "jpeg" and (strict or strict_engine_available()):
+        warning = scan_jpeg(data)
+        if warning is None:
+            return
+        if strict:
+            refuse("undecodable", f"the decoder warns: {warning}")
+    decode_inspected(data, info, color="unchanged", shrink=8)  # the judge needs every coefficient, and no full-size pixels

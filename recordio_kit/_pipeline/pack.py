@@ -65,7 +65,7 @@ def make_job(images: ImageList, root: str | os.PathLike[str] | None, transform: 
         msg = f"check is one of {', '.join(CHECKS)}, not {wanted!r}"
         raise ValueError(msg)
     if wanted == "strict" and not strict_engine_available():
-        msg = "check='strict' needs a codec that reports warnings: pip install simplejpeg"
+        msg = "check='strict' needs a codec that reports warnings: pip install 'recordio-kit[fast]'"
         raise ValueError(msg)
     _refuse_bad_columns(images)
     return Job(root=str(place), transform=transform, check=wanted)
