@@ -90,6 +90,22 @@ def frame_record(payload: Buffer) -> list[Buffer]:
     return [parts, view[start:], _PADDING[(size - start) & 3]]
 
 
+def frame_parts(head: bytes, body: bytes) -> list[bytes]:
+    """Return the pieces of a framed record, given its payload in two; a large body without a magic is not copied.
+
+    Args:
+        head: the payload's beginning, a multiple of 4 long.
+        body: the rest of it.
+
+    Raises:
+        RecordTooLargeError: the payload has 2**29 bytes or more.
+    """
+    size = len(head) + len(body)
+    if size < _LARGE or size > MAX_PAYLOAD or len(head) & 3 or _cuts(head) or _cuts(body):
+        return [encode_record(head + body)]
+    return [_HEAD.pack(MAGIC, size) + head, body, _PADDING[size & 3]]
+
+
 def encode_record(payload: Buffer) -> bytes:
     """Return the payload as one framed record, a multiple of four bytes long.
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "recordio_kit manifest"
 VERSION: Final = 1
+#: What ``SplitInfo.large`` counts: above four megapixels nothing is left to learn for networks of 224 pixels.
+LARGE_PIXELS: Final = 4_000_000
 MANIFEST_NAME: Final = "manifest.json"
 
 
@@ -56,6 +58,10 @@ class SplitInfo:
             by column; else None.
         height: smallest and largest image height in pixels, None where the sizes are not known.
         width: the same across.
+        turned: images stored as they were taken, with an EXIF orientation that a reader must turn them by.
+        large: images of more than ``LARGE_PIXELS``, which cost a trainer more time to decode than to learn from.
+        large_bytes: bytes of their records.
+        im2rec_exact: False where re-encoded images are not MXNet's own bytes, since no codec of that machine gave them.
         fingerprint: hex digest of list and output-affecting options.
         failures: the images that were left out.
         keys_are_ids: whether every record's key equals the id in its header.
@@ -71,6 +77,10 @@ class SplitInfo:
     labels: Mapping[int, int] | None = None
     height: tuple[int, int] | None = None
     width: tuple[int, int] | None = None
+    turned: int = 0
+    large: int = 0
+    large_bytes: int = 0
+    im2rec_exact: bool = True
     fingerprint: str = ""
     failures: tuple[Failure, ...] = ()
     keys_are_ids: bool = True
@@ -168,6 +178,10 @@ def _split_to_plain(split: SplitInfo) -> dict[str, Any]:
         "labels": None if split.labels is None else [[label, split.labels[label]] for label in sorted(split.labels)],
         "height": split.height,
         "width": split.width,
+        "turned": split.turned,
+        "large": split.large,
+        "large_bytes": split.large_bytes,
+        "im2rec_exact": split.im2rec_exact,
         "fingerprint": split.fingerprint,
         "failures": [{"index": failure.index, "path": failure.path, "reason": failure.reason} for failure in split.failures],
         "keys_are_ids": split.keys_are_ids,
@@ -190,6 +204,10 @@ def _split_from_plain(plain: Any) -> SplitInfo:
         labels=_labels(plain["labels"]),
         height=_range(plain["height"]),
         width=_range(plain["width"]),
+        turned=_count(plain["turned"]),
+        large=_count(plain["large"]),
+        large_bytes=_count(plain["large_bytes"]),
+        im2rec_exact=_checked(plain["im2rec_exact"], bool),
         fingerprint=_checked(plain["fingerprint"], str),
         failures=tuple(
             Failure(_count(failure["index"]), _checked(failure["path"], str), _checked(failure["reason"], str), "")

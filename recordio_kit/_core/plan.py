@@ -17,7 +17,7 @@ import numpy as np
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -30,10 +30,13 @@ SEGMENT_BYTES: Final = 8 << 20
 SEGMENT_ENTRIES: Final = 512
 
 #: One row a packed record: the entry's position in the list, offset and length on disk within the segment's body, CRC-32
-#: of that extent, and the image's size in pixels (0 where it was not looked at).
+#: of that extent, the stored image's size in pixels (0 where nobody looked), and its EXIF orientation (1 where upright).
 ROW_DTYPE: Final = np.dtype(
-    [("position", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("crc32", "<u4"), ("height", "<u4"), ("width", "<u4")]
-)
+    [
+        ("position", "<u8"), ("offset", "<u8"), ("length", "<u4"), ("crc32", "<u4"), ("height", "<u4"), ("width", "<u4"),
+        ("orientation", "u1"),
+    ]
+)  # fmt: skip
 
 
 class Failure(NamedTuple):
@@ -68,10 +71,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Hold a receipt and its body of framed records."""
+    """Hold a receipt and its body of framed records.
+
+    Args:
+        receipt: what the body holds.
+        body: the frames, end to end, in as many pieces as saves copying them.
+    """
 
     receipt: Receipt
-    body: bytes
+    body: Sequence[bytes]
 
 
 def fingerprint(images: ImageList, options: Mapping[str, Any]) -> str:

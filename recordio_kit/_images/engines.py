@@ -95,7 +95,7 @@ def decode_jpeg(data: bytes, channels: int, shrink: int = 1) -> NDArray[np.uint8
     Args:
         data: the whole image.
         channels: 1 for grey, which may be asked of colour; 3 for colour.
-        shrink: 1, 2, 4 or 8: by how much to shrink while decoding; neither side may be smaller.
+        shrink: 1, 2, 4 or 8: by how much to shrink while decoding. Of images with a side under 16, engines pick scales of their own.
 
     Returns:
         [height, width] or [height, width, 3] RGB, perhaps read-only.

@@ -27,6 +27,7 @@ _FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
 _FOREIGN_FRAMES: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC8, 0xCB, 0xCD, 0xCE, 0xCF})
 #: DHT, DAC, SOS, DQT, DNL, DRI, APP0 to APP15, COM.
 _KNOWN: Final = _FRAMES | {0xC4, 0xCC, _SOS, 0xDB, 0xDC, 0xDD, *range(0xE0, 0xF0), 0xFE}
+_AT_ONCE: Final = {bytes((0xFF, marker)): marker for marker in _KNOWN}
 
 #: What decoders do not need: APPn and comments but for JFIF's APP0 and Adobe's APP14, on which the colours depend.
 _METADATA: Final = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
@@ -43,9 +44,9 @@ def walk_jpeg(data: bytes) -> ImageInfo:
     """
     frame = orientation = None
     scans = end = 0
-    for marker, offset, segment in _segments(data):
+    for marker, offset, behind in _segments(data):
         if marker == _EOI:
-            end = offset + 2
+            end = behind
         elif marker == _SOS:
             scans += 1
             if frame is None:
@@ -55,9 +56,9 @@ def walk_jpeg(data: bytes) -> ImageInfo:
         elif marker in _FRAMES:
             if frame is not None:
                 refuse("corrupt", f"a second JPEG frame header at byte {offset}")
-            frame = _read_frame(segment)
+            frame = _read_frame(data[offset + 4 : behind])
         elif marker == _APP1 and orientation is None and not scans:
-            orientation = read_orientation(segment[6:])  # OpenCV looks at the first APP1 alone, whatever it holds
+            orientation = read_orientation(data[offset + 10 : behind])  # OpenCV looks at the first APP1 alone, whatever it holds
     if frame is None or not scans:
         refuse("corrupt", "the JPEG ends before it holds an image")
     height, width, channels = frame
@@ -71,38 +72,41 @@ def strip_jpeg(data: bytes) -> bytes:
         data: the whole image.
     """
     pieces, start = [], 0
-    for marker, offset, segment in _segments(data):
+    for marker, offset, behind in _segments(data):
         if marker == _SOS:
             break
         if marker in _METADATA:
             pieces.append(data[start:offset])
-            start = offset + 4 + len(segment)
+            start = behind
     return b"".join((*pieces, data[start:]))
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (marker, its offset, the segment's body) up to and with the end marker."""
-    position = len(JPEG_SIGNATURE) - 1
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield (marker, its offset, the position behind its segment) up to and with the end marker."""
+    offset = len(JPEG_SIGNATURE) - 1
     for _ in range(MAX_PARTS):
-        match = _MARKER.search(data, position)
-        if match is None:
-            break
-        offset, marker = match.start(), data[match.start() + 1]
-        if marker == _EOI:
-            yield marker, offset, b""
-            return
-        if marker in _FOREIGN_FRAMES:
-            refuse("format", "a lossless, differential or hierarchical JPEG, which image readers do not decode: convert it")
-        if marker not in _KNOWN:
-            what = "a second start of image" if marker == _SOI else f"the unknown marker {marker:#04x}"
-            refuse("corrupt", f"{what} at byte {offset} of the JPEG")
+        marker = _AT_ONCE.get(data[offset : offset + 2])
+        if marker is None:  # not a segment right behind the last one, but scan data, filling or something wrong
+            match = _MARKER.search(data, offset)
+            if match is None:
+                break
+            offset, marker = match.start(), data[match.start() + 1]
+            if marker == _EOI:
+                yield marker, offset, offset + 2
+                return
+            if marker in _FOREIGN_FRAMES:
+                refuse("format", "a lossless, differential or hierarchical JPEG, which image readers do not decode: convert it")
+            if marker not in _KNOWN:
+                what = "a second start of image" if marker == _SOI else f"the unknown marker {marker:#04x}"
+                refuse("corrupt", f"{what} at byte {offset} of the JPEG")
         length = int.from_bytes(data[offset + 2 : offset + 4], "big")
-        position = offset + 2 + length
-        if position > len(data) or offset + 4 > len(data):
+        end = offset + 2 + length
+        if end > len(data) or offset + 4 > len(data):
             break
         if length < 2:
             refuse("corrupt", f"a JPEG segment of length {length} at byte {offset}")
-        yield marker, offset, data[offset + 4 : position]
+        yield marker, offset, end
+        offset = end
     else:
         refuse("too-large", f"more than {MAX_PARTS:,} JPEG segments")
     refuse("truncated", f"the JPEG ends after {len(data)} bytes without its end marker; fetch the file again")

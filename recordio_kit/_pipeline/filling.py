@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from recordio_kit._core.manifest import SplitInfo
+from recordio_kit._core.manifest import LARGE_PIXELS, SplitInfo
 from recordio_kit._core.plan import Failure, Segment, plan_segments
+from recordio_kit._images.engines import is_exact
 from recordio_kit._pipeline.executors import run_ordered
 from recordio_kit._pipeline.policy import Policy, pick_executor
 from recordio_kit._pipeline.report import Progress, ProgressCallback
@@ -45,12 +46,19 @@ class Packed:
     failures: list[Failure] = field(default_factory=list)
     height: tuple[int, int] | None = None
     width: tuple[int, int] | None = None
+    turned: int = 0
+    large: int = 0
+    large_bytes: int = 0
 
     def add(self, rows: NDArray[Any]) -> None:
         """Count the rows of a written segment."""
         self.kept.append(rows["position"].astype(np.int64))
         self.height = _widen(self.height, rows["height"])
         self.width = _widen(self.width, rows["width"])
+        self.turned += int(np.count_nonzero(rows["orientation"] > 1))
+        large = rows["height"].astype(np.int64) * rows["width"] > LARGE_PIXELS
+        self.large += int(np.count_nonzero(large))
+        self.large_bytes += int(rows["length"][large].sum())
 
     def positions(self) -> NDArray[np.int64]:
         """Return the list positions of what was packed, in order."""
@@ -160,17 +168,19 @@ def pack_error(failures: Sequence[Failure], where: str, advice: str) -> PackErro
     return PackError(f"{count} {where}; nothing was published; {advice}. {shown}{more}", failures=failures)
 
 
-def describe(writer: RecordWriter, images: ImageList, packed: Packed, mark: str) -> SplitInfo:
+def describe(writer: RecordWriter, images: ImageList, packed: Packed, job: Job, mark: str) -> SplitInfo:
     """Return what a manifest keeps of a sealed writer.
 
     Args:
         writer: sealed.
         images: the list that was packed.
         packed: what of it was packed.
+        job: how.
         mark: the fingerprint.
     """
     files = {info.path.rpartition(".")[2]: info for info in writer.files}
     kept = images.labels[packed.positions()]
+    exact = job.transform is None or is_exact()
     return SplitInfo(
         record=files["rec"] if "rec" in files else writer.files[0],
         index=files.get("idx"),
@@ -180,6 +190,10 @@ def describe(writer: RecordWriter, images: ImageList, packed: Packed, mark: str)
         labels=_histogram(kept),
         height=packed.height,
         width=packed.width,
+        turned=packed.turned,
+        large=packed.large,
+        large_bytes=packed.large_bytes,
+        im2rec_exact=exact,
         fingerprint=mark,
         failures=tuple(packed.failures),
         keys_are_ids=np.array_equal(images.indexes[packed.positions()], np.arange(len(writer))),

@@ -149,7 +149,7 @@ def pack_list(
     with writer:
         packed = fill(writer, images, job, policy, stage=f"pack {name.rpartition('/')[2]}", progress=tell)
         writer.seal()
-    return PackReport(uri=writer.uri, info=describe(writer, images, packed, mark))
+    return PackReport(uri=writer.uri, info=describe(writer, images, packed, job, mark))
 
 
 def _standing(store: Store, name: str, images: ImageList, mark: str) -> SplitInfo:

@@ -7,6 +7,7 @@ the work, never of the result.
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -24,11 +25,17 @@ if TYPE_CHECKING:
 
 OnError: TypeAlias = Literal["raise", "skip"]
 
-#: Measured with Pillow on x86-64: a worker is ready after 0.2 s; decoding, resizing and encoding cost about 45 ns a source
-#: byte and half a millisecond an image. Below a second of work a pool takes longer than it saves.
-_SECONDS_A_BYTE: Final = 45e-9
-_SECONDS_AN_IMAGE: Final = 5e-4
+#: Measured on x86-64 with Pillow: nanoseconds a source byte and seconds an image. Decoding, resizing and encoding; decoding
+#: alone; looking at the structure and copying.
+_REENCODE: Final = (45, 5e-4)
+_DECODE: Final = (10, 1e-4)
+_COPY: Final = (1.2, 25e-6)
+#: A worker is ready after 0.2 s. Below this much work a pool takes longer than it saves.
 _WORTH_A_POOL_SECONDS: Final = 1.0
+#: From this size on, reading, checksums and writing, which leave the GIL alone, outweigh the rest of copying an image.
+_WORTH_A_THREAD_BYTES: Final = 32 << 10
+#: Copying is bound by memory and disk, which a few threads fill.
+_MOST_THREADS: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +83,25 @@ def pick_executor(policy: Policy, job: Job, sizes: NDArray[np.int64], runs: int)
     if policy.executor is not None:
         yield policy.executor, 2 * usable_cpus() + 2
         return
-    workers = policy.workers
+    workers, threads = policy.workers, 0
     if workers is None:
-        seconds = float(sizes.sum()) * _SECONDS_A_BYTE + len(sizes) * _SECONDS_AN_IMAGE
-        decodes = job.transform is not None or job.check in ("decode", "strict")
-        workers = min(usable_cpus(), runs) if decodes and seconds > _WORTH_A_POOL_SECONDS else 0
-    if workers <= 0 or (policy.workers is None and workers == 1):
+        workers, threads = _by_the_work(job, sizes, runs)
+    if threads:  # no decoder runs, so nothing can take the process down, and no byte goes through a pipe
+        with ThreadPoolExecutor(threads, thread_name_prefix="recordio_kit-reader") as pool:
+            yield pool, threads + 2
+    elif workers:
+        with SupervisedExecutor(min(workers, max(runs, 1))) as executor:
+            yield executor, 2 * workers + 1
+    else:
         yield InlineExecutor(), 1
-        return
-    with SupervisedExecutor(min(workers, max(runs, 1))) as executor:
-        yield executor, 2 * workers + 1
+
+
+def _by_the_work(job: Job, sizes: NDArray[np.int64], runs: int) -> tuple[int, int]:
+    """Return how many processes the work is worth, and if none, how many threads."""
+    reencodes, decodes = job.transform is not None, job.check in ("decode", "strict")
+    a_byte, an_image = _REENCODE if reencodes else _DECODE if decodes else _COPY
+    total = float(sizes.sum())
+    most = min(usable_cpus(), runs)
+    if most > 1 and not (reencodes or decodes) and total > len(sizes) * _WORTH_A_THREAD_BYTES:
+        return 0, min(most, _MOST_THREADS)
+    return (most if most > 1 and total * a_byte * 1e-9 + len(sizes) * an_image > _WORTH_A_POOL_SECONDS else 0), 0

@@ -217,7 +217,7 @@ def _pack_split(
     undo.callback(writer.abort)
     filled = fill(writer, images, job, policy, stage=f"pack {name}", progress=tell)
     writer.seal()
-    info = describe(writer, images, filled, mark)
+    info = describe(writer, images, filled, job, mark)
     kept = images.take(filled.positions())
     texts = {"list": (f"lists/{name}.lst", format_lst(kept))}
     if images.classes is not None:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recordio_kit._core.checksum import combine_crc32
-from recordio_kit._core.framing import MAX_PAYLOAD, encode_record
+from recordio_kit._core.framing import frame_parts
 from recordio_kit._core.header import IRHeader, pack_record
 from recordio_kit._core.plan import ROW_DTYPE, Failure, Receipt, Segment
 from recordio_kit._images.check import check_image
 from recordio_kit._pipeline.sources import read_source
-from recordio_kit.errors import ImageError
+from recordio_kit.errors import ImageError, RecordTooLargeError
 
 
 if TYPE_CHECKING:
@@ -62,40 +62,47 @@ def make_segment(job: Job, start: int, entries: ImageList) -> Segment:
     Raises:
         StorageError: the machine failed, not an image.
     """
-    body = bytearray()
-    rows: list[tuple[int, int, int, int, int, int]] = []
+    body: list[bytes] = []
+    size = 0
+    rows: list[tuple[int, ...]] = []
     failures: list[Failure] = []
     for position, entry in enumerate(entries, start):
         try:
-            payload, height, width = _make_payload(job, entry)
+            record, *seen = _make_record(job, entry)
         except ImageError as error:
             failures.append(Failure(entry.index, entry.path, error.reason, error.message))
             continue
-        record = encode_record(payload)
-        rows.append((position, len(body), len(record), zlib.crc32(record), height, width))
+        length = crc = 0
+        for piece in record:
+            length += len(piece)
+            crc = zlib.crc32(piece, crc)
+        rows.append((position, size, length, crc, *seen))
+        size += length
         body += record
     table = np.array(rows, ROW_DTYPE)
     receipt = Receipt(
         start=start,
         stop=start + len(entries),
-        length=len(body),
+        length=size,
         crc32=combine_crc32(table["crc32"], table["length"]),
         rows=table,
         failures=tuple(failures),
     )
-    return Segment(receipt, bytes(body))
+    return Segment(receipt, body)
 
 
-def _make_payload(job: Job, entry: LstEntry) -> tuple[bytes, int, int]:
-    """Return the record payload and the stored image's height and width (0 where nobody looked)."""
+def _make_record(job: Job, entry: LstEntry) -> tuple[list[bytes], int, int, int]:
+    """Return the framed record in pieces, and the stored image's height, width and orientation, as in ``ROW_DTYPE``."""
     data = read_source(job.root, entry.path)
     info = check_image(data, check=job.gate)
-    height, width = (0, 0) if info is None else (info.height, info.width)
+    height, width, orientation = (0, 0, 1) if info is None else (info.height, info.width, info.orientation)
     if job.transform is not None:
         data, height, width = job.transform.apply(data, info)
+        orientation = 1
     label = entry.label if len(entry.labels) == 1 else np.array(entry.labels, "<f4")
-    payload = pack_record(IRHeader(0, label, entry.index, 0), data)
-    if len(payload) > MAX_PAYLOAD:
-        msg = f"{len(payload)} bytes do not fit a record"
-        raise ImageError(msg, path=entry.path, reason="too-large")
-    return payload, height, width
+    header = pack_record(IRHeader(0, label, entry.index, 0), b"")
+    try:
+        return frame_parts(header, data), height, width, orientation
+    except RecordTooLargeError:
+        msg = f"{len(header) + len(data)} bytes do not fit a record"
+        raise ImageError(msg, path=entry.path, reason="too-large") from None

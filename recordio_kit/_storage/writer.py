@@ -140,11 +140,11 @@ class RecordWriter:
             for payload, key in zip(payloads, keys, strict=True):
                 self.write(payload, key=key)
 
-    def write_framed(self, body: Buffer, rows: NDArray[Any], *, keys: Sequence[int] | None = None) -> None:
+    def write_framed(self, body: Iterable[Buffer], rows: NDArray[Any], *, keys: Sequence[int] | None = None) -> None:
         """Append records that are framed already.
 
         Args:
-            body: their frames, end to end.
+            body: their frames, end to end, in any pieces.
             rows: [n] with the fields ``offset`` (in the body), ``length`` and ``crc32`` of each record's extent.
             keys: n keys, or None for positions.
 
@@ -155,11 +155,12 @@ class RecordWriter:
         self._refuse_unless("open")
         first = len(self)
         self._take_keys(range(first, first + len(rows)) if keys is None else keys)
-        self._sink.write(body)
+        for piece in body:
+            self._sink.write(piece)
         self._offsets.frombytes((rows["offset"] + np.uint64(self._size)).astype(np.uint64).tobytes())
         self._lengths.frombytes(rows["length"].astype(np.uint32).tobytes())
         self._crcs.frombytes(rows["crc32"].astype(np.uint32).tobytes())
-        self._size += len(body)
+        self._size += int(rows["length"].sum())
 
     def seal(self) -> tuple[FileInfo, ...]:
         """Make the ``.rec`` and its sidecars durable, still invisible; no record can be added after it.

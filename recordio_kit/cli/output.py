@@ -84,10 +84,14 @@ def size(count: int) -> str:
 
 def describe(out: Output, manifest: Manifest, where: str) -> None:
     """Show what a data set holds."""
+    from recordio_kit._pipeline.report import remarks_on
+
     for name, split in manifest.splits.items():
         text = f"{split.record.path}: {split.records} records, {size(split.record.bytes)}"
         if split.failures:
             text += f", {len(split.failures)} images left out (first: {split.failures[0].path}: {split.failures[0].reason})"
         out.say(name, text)
+        for remark in remarks_on(split):
+            out.say("note", f"{name}: {remark}")
     classes = "no class names" if manifest.classes is None else f"{len(manifest.classes)} classes"
     out.say("in", f"{where} ({classes})")

@@ -41,7 +41,7 @@ def test_segments_made_apart_and_put_together_are_what_one_writer_writes(sources
             for entry, (data, _) in zip(images, sources, strict=True):
                 if data:
                     writer.write(pack_record(IRHeader(0, entry.label, entry.index, 0), data))
-        assert b"".join(segment.body for segment in apart) == store.files["x.rec"]
+        assert b"".join(piece for segment in apart for piece in segment.body) == store.files["x.rec"]
         assert [failure.index for segment in apart for failure in segment.receipt.failures] == [
             position for position, (data, _) in enumerate(sources) if not data
         ]

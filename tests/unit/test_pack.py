@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import recordio_kit as rk
-from recordio_kit._pipeline.policy import Policy
+from recordio_kit._pipeline.executors import InlineExecutor, SupervisedExecutor
+from recordio_kit._pipeline.policy import Policy, pick_executor
+from recordio_kit._pipeline.work import Job
 from recordio_kit._storage.memory import MemoryStore
+from tests.image_samples import exif, insert, orientation
 from tests.samples import jpeg, png, write_tree
 
 
@@ -244,3 +247,61 @@ def test_paths_that_mxnet_cannot_open_are_refused(photos, tmp_path):
     for sign in ";#?":
         with pytest.raises(rk.errors.UnsafePathError, match="MXNet cannot open"):
             rk.pack_list(rk.make_list(photos), tmp_path / f"x{sign}y.rec")
+
+
+@pytest.mark.parametrize(
+    ("how", "bytes_each", "count", "expected"),
+    [
+        ((None, "fast"), 110_000, 10_000, "threads"),
+        ((None, "fast"), 900, 10_000, "nothing"),
+        ((None, "fast"), 900, 1_000_000, "processes"),
+        ((None, "strict"), 110_000, 10_000, "processes"),
+        ((rk.Reencode(short_edge=256), "decode"), 110_000, 10_000, "processes"),
+        ((rk.Reencode(short_edge=256), "decode"), 110_000, 20, "nothing"),
+    ],
+)
+def test_work_runs_where_it_is_done_soonest(monkeypatch, how, bytes_each, count, expected):
+    monkeypatch.setattr("recordio_kit._pipeline.policy.usable_cpus", lambda: 4)
+    job = Job(root="", transform=how[0], check=how[1])
+    with pick_executor(Policy(), job, np.full(count, bytes_each), 4) as (executor, window):
+        kinds = {ThreadPoolExecutor: "threads", SupervisedExecutor: "processes", InlineExecutor: "nothing"}
+        assert kinds[type(executor)] == expected
+        assert window >= 1
+
+
+def test_threads_give_the_same_file(photos, tmp_path, monkeypatch):
+    images = rk.make_list(photos)
+    rk.pack_list(images, tmp_path / "alone.rec", workers=0)
+    monkeypatch.setattr("recordio_kit._core.plan.SEGMENT_ENTRIES", 2)
+    monkeypatch.setattr("recordio_kit._pipeline.policy._WORTH_A_THREAD_BYTES", 1)
+    monkeypatch.setattr("recordio_kit._pipeline.policy.usable_cpus", lambda: 3)
+    rk.pack_list(images, tmp_path / "threads.rec")
+    for suffix in (".rec", ".idx", ".rkm"):
+        assert (tmp_path / f"threads{suffix}").read_bytes() == (tmp_path / f"alone{suffix}").read_bytes()
+
+
+def test_the_report_says_what_resizing_would_save(tmp_path):
+    for name, data in (
+        ("a/large.jpg", jpeg(1, 2000, 2010)),
+        ("a/turned.jpg", insert(jpeg(3), exif(orientation(6)))),
+        ("b/plain.jpg", jpeg(2)),
+    ):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(data)
+    images = rk.make_list(tmp_path / "in")
+    report = rk.pack_list(images, tmp_path / "x.rec")
+    assert (report.info.turned, report.info.large) == (1, 1)
+    turned_remark, large_remark = report.remarks
+    assert "1 of 3 images carry an EXIF orientation" in turned_remark
+    assert "1 of 3 images have more than 4 megapixels" in large_remark
+    assert "--resize 256" in large_remark
+    upright = rk.pack_list(images, tmp_path / "y.rec", transform=rk.Reencode(short_edge=64))
+    assert upright.remarks == []
+
+
+def test_a_machine_without_exact_codecs_says_so(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("recordio_kit._pipeline.filling.is_exact", lambda: False)
+    images = rk.make_list(photos)
+    assert rk.pack_list(images, tmp_path / "x.rec").remarks == []
+    (remark,) = rk.pack_list(images, tmp_path / "y.rec", transform=rk.Reencode(short_edge=8)).remarks
+    assert "not im2rec-exact" in remark

@@ -60,7 +60,7 @@ def test_framed_segments_and_single_records_make_the_same_file(keys):
     rows["crc32"] = [zlib.crc32(encode_record(payload)) for payload in PAYLOADS[:2]]
     with rk.RecordWriter("x.rec", checksums=True, store=other) as writer:
         writer.write(b"first", key=None if keys is None else 9)
-        writer.write_framed(body, rows, keys=keys)
+        writer.write_framed([body[:5], body[5:]], rows, keys=keys)
     assert one.files == other.files
 
 
