@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 if not hasattr(turbojpeg, "TurboJPEG"):
-    _MESSAGE = "PyPI's 'turbojpeg' hides PyTurboJPEG, another library under the same name: pip uninstall turbojpeg"
+    _MESSAGE = (
+        "PyPI's 'turbojpeg' hides PyTurboJPEG, another library of the same name: pip uninstall turbojpeg, "
+        "then pip install --force-reinstall 'PyTurboJPEG<2'"
+    )
     raise ImportError(_MESSAGE)
 
 

@@ -66,6 +66,8 @@ def try_engine(work: str, name: str) -> Trial:
             call = getattr(importlib.import_module(f"recordio_kit._images.engine_{name}"), work)
         except ModuleNotFoundError as error:
             return Trial(None, f"not installed ({error.name})", missing=True)
+        except ImportError as error:
+            return Trial(None, str(error))
         except Exception as error:  # noqa: BLE001  # a broken build raises whatever it likes; there is another engine
             return Trial(None, f"does not load: {error}")
     try:
@@ -95,7 +97,7 @@ def decode_jpeg(data: bytes, channels: int, shrink: int = 1) -> NDArray[np.uint8
     Args:
         data: the whole image.
         channels: 1 for grey, which may be asked of colour; 3 for colour.
-        shrink: 1, 2, 4 or 8: by how much to shrink while decoding. Of images with a side under 16, engines pick scales of their own.
+        shrink: 1, 2, 4 or 8: by how much to shrink while decoding; where a side is under 16 pixels, engines round differently.
 
     Returns:
         [height, width] or [height, width, 3] RGB, perhaps read-only.

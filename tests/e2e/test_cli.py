@@ -263,7 +263,24 @@ def test_manifest_for_files_of_others(desk):
 
 def test_doctor_finds_what_is_needed(capsys):
     assert run("doctor", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["missing"] == []
+    result, words = capsys.readouterr()
+    found = json.loads(result)
+    assert found["missing"] == []
+    assert found["im2rec_exact"] is True
+    assert found["tried"]["decode"]["pillow"] == found["tried"]["resize"]["numpy"] == "ready"
+    for work, words_for_it in (("decode", "decode JPEG"), ("encode", "encode JPEG"), ("resize", "resize")):
+        assert f"{words_for_it}: {found['engines'][work]}\n" in words
+
+
+def test_doctor_tells_one_turbojpeg_from_the_other(capsys, monkeypatch):
+    from recordio_kit._images import engines
+
+    engines.try_engine.cache_clear()
+    monkeypatch.setitem(sys.modules, "turbojpeg", type(sys)("turbojpeg"))
+    monkeypatch.delitem(sys.modules, "recordio_kit._images.engine_turbojpeg", raising=False)
+    assert run("doctor") == 0
+    engines.try_engine.cache_clear()
+    assert capsys.readouterr().err.count("pip uninstall turbojpeg, then pip install --force-reinstall") == 1
 
 
 @pytest.mark.parametrize(
