@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 #: zlib's reflected CRC-32 polynomial; the highest bit is the coefficient of x^0.
 _POLYNOMIAL: Final = 0xEDB88320
 _ONE: Final = 1 << 31
+#: Parts that are combined at once: enough for numpy's speed, and the tables of work stay small.
+_MOST_PARTS: Final = 1 << 16
 
 
 def _multiply(a: int, b: int) -> int:
@@ -68,6 +70,9 @@ def combine_crc32(crcs: ArrayLike, lengths: ArrayLike) -> int:
     if len(words) != len(sizes) or (sizes < 0).any():
         msg = f"each of the {len(words)} parts needs its length, 0 or more"
         raise ValueError(msg)
+    if len(words) > _MOST_PARTS:
+        runs = [slice(start, start + _MOST_PARTS) for start in range(0, len(words), _MOST_PARTS)]
+        return combine_crc32([combine_crc32(words[run], sizes[run]) for run in runs], [sizes[run].sum() for run in runs])
     behind = sizes.sum() - np.cumsum(sizes)
     power = 0
     while behind.any():

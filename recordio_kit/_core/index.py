@@ -17,12 +17,15 @@ from recordio_kit.errors import IndexMismatchError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import ArrayLike, NDArray
 
 # 20 digits hold 2**64 - 1; Python itself refuses to convert some thousands of them.
 _ROW: Final = re.compile(rb"([0-9]{1,20})[ \t]+([0-9]{1,20})[ \t\r]*")
 _LIMIT: Final = 1 << 64
 _LIMIT_DIGITS: Final = 20
+_ROWS_A_PART: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,21 @@ def format_idx(keys: ArrayLike, offsets: ArrayLike) -> bytes:
         keys: [n] whole numbers.
         offsets: [n] byte offsets.
     """
+    return b"".join(idx_parts(keys, offsets))
+
+
+def idx_parts(keys: ArrayLike, offsets: ArrayLike) -> Iterator[bytes]:
+    """Yield ``.idx`` bytes in pieces, so that millions of rows need no more memory than a few thousand.
+
+    Args:
+        keys: [n] whole numbers.
+        offsets: [n] byte offsets.
+    """
     # With a type named, for numpy makes a float of a list that goes from below 2**63 to above it.
-    pairs = zip(np.asarray(keys, np.uint64).tolist(), np.asarray(offsets, np.uint64).tolist(), strict=True)
-    return "".join([f"{key}\t{offset}\n" for key, offset in pairs]).encode("ascii")
+    columns = np.asarray(keys, np.uint64), np.asarray(offsets, np.uint64)
+    for start in range(0, max(map(len, columns)), _ROWS_A_PART):
+        rows = zip(*(column[start : start + _ROWS_A_PART].tolist() for column in columns), strict=True)
+        yield "".join([f"{key}\t{offset}\n" for key, offset in rows]).encode("ascii")
 
 
 def parse_idx(data: bytes, *, source: str | None = None) -> RecordIndex:

@@ -27,6 +27,8 @@ from recordio_kit.errors import IndexMismatchError
 
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from numpy.typing import NDArray
 
 MAGIC: Final = b"RKM1\r\n\x1a\n"
@@ -59,10 +61,30 @@ def format_sidecar(sidecar: Sidecar) -> bytes:
     Args:
         sidecar: the columns.
     """
-    head = _HEAD.pack(MAGIC, len(sidecar.entries), sidecar.size, sidecar.crc32, bytes.fromhex(sidecar.fingerprint))
-    body = np.ascontiguousarray(sidecar.entries, ENTRY_DTYPE).tobytes()
-    blocks = _block_crcs(body)
-    return b"".join((head, _CRC.pack(zlib.crc32(head)), body, blocks, _CRC.pack(zlib.crc32(blocks))))
+    entries = np.asarray(sidecar.entries, ENTRY_DTYPE)
+    runs = (entries[start : start + BLOCK_ENTRIES] for start in range(0, len(entries), BLOCK_ENTRIES))
+    return b"".join(sidecar_parts(len(entries), sidecar.size, sidecar.crc32, sidecar.fingerprint, runs))
+
+
+def sidecar_parts(records: int, size: int, crc32: int, fingerprint: str, runs: Iterable[NDArray[Any]]) -> Iterator[bytes]:
+    """Yield ``.rkm`` bytes in pieces, so that millions of records need no more memory than a few thousand.
+
+    Args:
+        records: how many entries will come.
+        size: bytes in the ``.rec``.
+        crc32: CRC-32 of the whole ``.rec``.
+        fingerprint: hex digest, or empty.
+        runs: the entries, of ``ENTRY_DTYPE``, ``BLOCK_ENTRIES`` at a time.
+    """
+    head = _HEAD.pack(MAGIC, records, size, crc32, bytes.fromhex(fingerprint))
+    yield head + _CRC.pack(zlib.crc32(head))
+    blocks = []
+    for run in runs:
+        body = run.tobytes()
+        blocks.append(_CRC.pack(zlib.crc32(body)))
+        yield body
+    sums = b"".join(blocks)
+    yield sums + _CRC.pack(zlib.crc32(sums))
 
 
 def parse_sidecar(data: bytes, *, source: str | None = None) -> Sidecar:

@@ -8,7 +8,7 @@ parser of the process has a say.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from recordio_kit._images.jpeg import strip_jpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
+
+#: Pixels that are taken from Pillow at a time.
+_BAND_PIXELS: Final = 1 << 18
 
 
 class LenientPillowError(RuntimeError):
@@ -57,7 +61,19 @@ def decode(data: bytes, channels: int, shrink: int) -> NDArray[np.uint8]:
         width, height = image.size
         # libjpeg's own luma, as OpenCV asks for it; the greatest shrink that keeps this size is the one asked for
         image.draft("L" if channels == 1 else None, (max(1, width // shrink), max(1, height // shrink)))
+        return _pixels(image)
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """Return an image's pixels, without a third copy of a large one: Pillow joins pieces of what it hands over."""
+    if image.width * image.height <= _BAND_PIXELS:
         return np.asarray(image)
+    pixels = np.empty((image.height, image.width, *(() if image.mode == "L" else (len(image.getbands()),))), np.uint8)
+    band = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, band):
+        part = image.crop((0, top, image.width, min(top + band, image.height)))
+        pixels[top : top + band] = np.asarray(part)
+    return pixels
 
 
 def encode(pixels: NDArray[np.uint8], quality: int) -> bytes:

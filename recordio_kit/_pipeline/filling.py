@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from recordio_kit._core.manifest import LARGE_PIXELS, SplitInfo
-from recordio_kit._core.plan import Failure, Segment, plan_segments
+from recordio_kit._core.plan import Failure, Receipt, Segment, plan_segments
 from recordio_kit._images.engines import is_exact
 from recordio_kit._pipeline.executors import run_ordered
 from recordio_kit._pipeline.policy import Policy, pick_executor
@@ -42,7 +42,7 @@ _SHOWN_FAILURES: Final = 3
 class Packed:
     """Count what a pack has made so far: the facts that a manifest keeps."""
 
-    kept: list[NDArray[np.int64]] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     height: tuple[int, int] | None = None
     width: tuple[int, int] | None = None
@@ -50,9 +50,11 @@ class Packed:
     large: int = 0
     large_bytes: int = 0
 
-    def add(self, rows: NDArray[Any]) -> None:
+    def add(self, receipt: Receipt) -> None:
         """Count the rows of a written segment."""
-        self.kept.append(rows["position"].astype(np.int64))
+        rows = receipt.rows
+        if len(rows) < receipt.stop - receipt.start:
+            self.lost += np.setdiff1d(np.arange(receipt.start, receipt.stop), rows["position"]).tolist()
         self.height = _widen(self.height, rows["height"])
         self.width = _widen(self.width, rows["width"])
         self.turned += int(np.count_nonzero(rows["orientation"] > 1))
@@ -60,9 +62,9 @@ class Packed:
         self.large += int(np.count_nonzero(large))
         self.large_bytes += int(rows["length"][large].sum())
 
-    def positions(self) -> NDArray[np.int64]:
-        """Return the list positions of what was packed, in order."""
-        return np.concatenate([np.empty(0, np.int64), *self.kept])
+    def of(self, images: ImageList) -> ImageList:
+        """Return the part of the list that was packed, in order."""
+        return images.take(np.delete(np.arange(len(images)), self.lost)) if self.lost else images
 
 
 def _widen(known: tuple[int, int] | None, values: NDArray[Any]) -> tuple[int, int] | None:
@@ -110,7 +112,7 @@ def fill(writer: RecordWriter, images: ImageList, job: Job, policy: Policy, *, s
                 break
             if not packed.failures or policy.on_error == "skip":
                 writer.write_framed(segment.body, segment.receipt.rows)
-                packed.add(segment.receipt.rows)
+                packed.add(segment.receipt)
                 written += segment.receipt.length
             progress(Progress(stage, segment.receipt.stop, len(images), written, len(packed.failures)))
     if packed.failures and policy.on_error == "raise":
@@ -145,7 +147,7 @@ def _refuse_lost_classes(images: ImageList, packed: Packed) -> None:
     """Refuse a result that has lost a whole class, or everything, to skipped images."""
     if not packed.failures:
         return
-    kept = images.labels[packed.positions()]
+    kept = packed.of(images).labels
     if not len(kept):
         raise pack_error(packed.failures, "and no good one is left", "mend them")
     lost = np.setdiff1d(images.labels, kept) if images.label_width == 1 else np.empty(0)
@@ -179,7 +181,7 @@ def describe(writer: RecordWriter, images: ImageList, packed: Packed, job: Job, 
         mark: the fingerprint.
     """
     files = {info.path.rpartition(".")[2]: info for info in writer.files}
-    kept = images.labels[packed.positions()]
+    kept = packed.of(images)
     exact = job.transform is None or is_exact()
     return SplitInfo(
         record=files["rec"] if "rec" in files else writer.files[0],
@@ -187,7 +189,7 @@ def describe(writer: RecordWriter, images: ImageList, packed: Packed, job: Job, 
         checksums=files.get("rkm"),
         records=len(writer),
         label_width=images.label_width,
-        labels=_histogram(kept),
+        labels=_histogram(kept.labels),
         height=packed.height,
         width=packed.width,
         turned=packed.turned,
@@ -196,7 +198,7 @@ def describe(writer: RecordWriter, images: ImageList, packed: Packed, job: Job, 
         im2rec_exact=exact,
         fingerprint=mark,
         failures=tuple(packed.failures),
-        keys_are_ids=np.array_equal(images.indexes[packed.positions()], np.arange(len(writer))),
+        keys_are_ids=np.array_equal(kept.indexes, np.arange(len(writer))),
     )
 
 

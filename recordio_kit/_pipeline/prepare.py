@@ -218,7 +218,7 @@ def _pack_split(
     filled = fill(writer, images, job, policy, stage=f"pack {name}", progress=tell)
     writer.seal()
     info = describe(writer, images, filled, job, mark)
-    kept = images.take(filled.positions())
+    kept = filled.of(images)
     texts = {"list": (f"lists/{name}.lst", format_lst(kept))}
     if images.classes is not None:
         texts["class_names"] = (f"lists/{name}.classes.txt", format_classes(images.classes))

@@ -16,15 +16,15 @@ import numpy as np
 
 from recordio_kit._core.checksum import combine_crc32
 from recordio_kit._core.framing import frame_record
-from recordio_kit._core.index import format_idx
+from recordio_kit._core.index import idx_parts
 from recordio_kit._core.manifest import FileInfo
-from recordio_kit._core.sidecar import ENTRY_DTYPE, Sidecar, format_sidecar
+from recordio_kit._core.sidecar import BLOCK_ENTRIES, ENTRY_DTYPE, sidecar_parts
 from recordio_kit._storage.open import open_file, refuse_unreadable
 
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -177,9 +177,9 @@ class RecordWriter:
             crc = combine_crc32(np.frombuffer(self._crcs, np.uint32), np.frombuffer(self._lengths, np.uint32))
             infos = [FileInfo(path=self._name, bytes=self._size, crc32=crc)]
             if self._index is not None:
-                infos.append(self._add_sidecar(self._index, format_idx(self._keys, self._offsets)))
+                infos.append(self._add_sidecar(self._index, idx_parts(self._keys, self._offsets)))
             if self._checksums is not None:
-                infos.append(self._add_sidecar(self._checksums, format_sidecar(self._columns(crc))))
+                infos.append(self._add_sidecar(self._checksums, self._sidecar_parts(crc)))
             self.files = tuple(infos)
             self._state = "sealed"
         return self.files
@@ -243,18 +243,26 @@ class RecordWriter:
             self._named |= fresh
         self._keys.extend(keys)
 
-    def _columns(self, crc: int) -> Sidecar:
-        entries = np.empty(len(self), ENTRY_DTYPE)
-        for name, column in (("offset", self._offsets), ("key", self._keys), ("length", self._lengths), ("crc32", self._crcs)):
-            entries[name] = column
-        return Sidecar(entries, self._size, crc, self._fingerprint)
+    def _sidecar_parts(self, crc: int) -> Iterator[bytes]:
+        return sidecar_parts(len(self), self._size, crc, self._fingerprint, map(self._run, range(0, len(self), BLOCK_ENTRIES)))
 
-    def _add_sidecar(self, name: str, data: bytes) -> FileInfo:
+    def _run(self, start: int) -> NDArray[Any]:
+        here = slice(start, start + BLOCK_ENTRIES)
+        run = np.empty(len(self._keys[here]), ENTRY_DTYPE)
+        for name, column in (("offset", self._offsets), ("key", self._keys), ("length", self._lengths), ("crc32", self._crcs)):
+            run[name] = column[here]
+        return run
+
+    def _add_sidecar(self, name: str, parts: Iterable[bytes]) -> FileInfo:
         sink = self._store.create(name, overwrite=self._overwrite)
         self._sidecars.append((name, sink))
-        sink.write(data)
+        size = crc = 0
+        for part in parts:
+            size += len(part)
+            crc = zlib.crc32(part, crc)
+            sink.write(part)
         sink.seal()
-        return FileInfo(path=name, bytes=len(data), crc32=zlib.crc32(data))
+        return FileInfo(path=name, bytes=size, crc32=crc)
 
     def _refuse_unless(self, state: str) -> None:
         if self._state != state:

@@ -50,3 +50,10 @@ def test_columns_of_the_pipeline_are_taken_as_they_are():
 def test_parts_without_a_length_are_refused(crcs, lengths):
     with pytest.raises(ValueError, match="length"):
         combine_crc32(crcs, lengths)
+
+
+def test_more_parts_than_are_combined_at_once_combine_too():
+    data = bytes(range(256)) * 600
+    crcs = [zlib.crc32(bytes([byte])) for byte in data]
+    assert len(crcs) > 2 * 65_536
+    assert combine_crc32(crcs, [1] * len(crcs)) == zlib.crc32(data)
