@@ -32,8 +32,8 @@ ENGINES: Final = {
     "encode": ("turbojpeg", "pillow"),
     "resize": ("opencv", "numpy"),
 }
-#: NumPy takes as long over this many samples as OpenCV takes to be imported (0.15 s), so small jobs do without it.
-_SAMPLES_WORTH_OPENCV: Final = 64_000_000
+#: NumPy takes as long over this many samples as OpenCV takes to be imported (0.03 s), so small jobs do without it.
+_SAMPLES_WORTH_OPENCV: Final = 12_000_000
 
 
 @dataclass(frozen=True, slots=True)

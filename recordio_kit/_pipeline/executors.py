@@ -34,6 +34,8 @@ T = TypeVar("T")
 DEADLINE_SECONDS: Final = 600.0
 #: Windows waits on at most 63 handles; concurrent.futures keeps two of them.
 _MOST_WORKERS: Final = 61
+#: Each worker keeps one processor busy; a library that starts threads of its own only adds waiting (OpenCV's variable).
+_ONE_THREAD: Final = {"OPENCV_FOR_THREADS_NUM": "1"}
 _LENGTH: Final = struct.Struct("<Q")
 
 
@@ -234,7 +236,7 @@ class _Keeper(threading.Thread):
 
 def _start_worker() -> subprocess.Popen[bytes]:
     # -P: the current folder must not shadow modules. The parent's path may have been changed since it started.
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)} | _ONE_THREAD
     # A group of its own: Ctrl-C is the parent's to handle.
     group: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
     return subprocess.Popen(

@@ -1,9 +1,10 @@
 """Scanning a tree of images: what is taken, what is left out, and why.
 
-Strategy: one ``os.scandir`` a folder and one stat an image, on a stack of its own (no tree is too deep), into columns and
-not into an object a file; each folder is sorted as it is met, so nothing depends on the file system's order. Every entry
-that is not hidden ends in exactly one place: it is taken, tallied and told as a finding, or refused. Nothing here knows
-of classes or labels, and no file is opened.
+Strategy: one ``os.scandir`` a folder and, where sizes are wanted, one stat an image, on a stack of its own (no tree is too
+deep), into columns and not into an object a file; each folder is sorted as it is met, so nothing depends on the file
+system's order. Files that are plainly images are taken by the folder; every other entry is looked at alone. Each that is
+not hidden ends in exactly one place: it is taken, tallied and told as a finding, or refused. Nothing here knows of classes
+or labels, and no file is opened.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import sys
 from array import array
+from bisect import bisect_left
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from recordio_kit._core.imagelist import Finding
 from recordio_kit._core.lst import check_path
@@ -35,8 +38,20 @@ _IMAGE_LIKE: Final = re.compile(
 )
 #: What systems and archivers leave behind, in lower case; whatever starts with a dot is hidden as well.
 _LITTER: Final = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
-#: Stands where a file has its size.
-_FOLDER: Final = -1
+
+
+class Run(NamedTuple):
+    """Count images of one folder that follow each other.
+
+    Args:
+        folder: the start of their paths: nothing, or a relative path with ``/`` at its end.
+        first: the first one's path.
+        count: how many there are.
+    """
+
+    folder: str
+    first: str
+    count: int  # type: ignore[assignment]  # shadows tuple.count
 
 
 @dataclass(slots=True)
@@ -47,8 +62,9 @@ class Scan:
         given: the root as the caller wrote it.
         root: its absolute path.
         paths: the images, relative to the root, with ``/``.
-        sizes: their sizes in bytes.
-        stamps: their modification times in ns.
+        runs: the same, counted by folder.
+        sizes: their sizes in bytes, if those were wanted.
+        stamps: their modification times in ns, likewise.
         folders: the folders below the root that were walked, relative, with ``/``.
         others: files that are no images, by suffix.
         links: links that were not followed.
@@ -59,6 +75,7 @@ class Scan:
     given: str
     root: str
     paths: list[str] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
     sizes: array[int] = field(default_factory=lambda: array("q"))
     stamps: array[int] = field(default_factory=lambda: array("q"))
     folders: list[str] = field(default_factory=list)
@@ -89,7 +106,9 @@ class Scan:
         return [Finding(0, line) for line in lines]
 
 
-def walk(root: str | os.PathLike[str], *, exts: Iterable[str], ignore: Iterable[str], follow_links: bool) -> Scan:
+def walk(
+    root: str | os.PathLike[str], *, exts: Iterable[str], ignore: Iterable[str], follow_links: bool, sizes: bool = True
+) -> Scan:
     """Find every image below a folder.
 
     Args:
@@ -97,13 +116,14 @@ def walk(root: str | os.PathLike[str], *, exts: Iterable[str], ignore: Iterable[
         exts: suffixes of images; neither case nor a leading dot matters.
         ignore: patterns (``fnmatch``, case matters) of names or relative paths, files or folders, to leave out.
         follow_links: take files behind links, and walk folders behind links unless they are above themselves.
+        sizes: whether to look up each image's size and time.
 
     Raises:
         ValueError: there is no such folder, it has no images, or it has image files with other suffixes.
         UnsafePathError: a name cannot stand in a list, an entry is neither file nor folder, or a followed link is broken.
         StorageError: a folder cannot be read.
     """
-    walker = _Walker(root, exts, ignore, follow_links)
+    walker = _Walker(root, exts, ignore, follow_links=follow_links, sizes=sizes)
     walker.run()
     walker.refuse()
     return walker.scan
@@ -121,91 +141,132 @@ def top_folders(root: str | os.PathLike[str], *, ignore: Iterable[str] = (), fol
         ValueError: there is no such folder.
         StorageError: it cannot be read.
     """
-    walker = _Walker(root, IMAGE_EXTS, ignore, follow_links)
-    with _reading(walker.scan.root):
-        return sorted(entry.name for entry in walker.visible("") if entry.is_dir())
+    folders, _ = _Walker(root, IMAGE_EXTS, ignore, follow_links=follow_links, sizes=False).look("")
+    return folders
 
 
 class _Walker:
     """Walk one tree into one scan."""
 
-    def __init__(self, root: str | os.PathLike[str], exts: Iterable[str], ignore: Iterable[str], follow_links: bool) -> None:
+    def __init__(
+        self, root: str | os.PathLike[str], exts: Iterable[str], ignore: Iterable[str], *, follow_links: bool, sizes: bool
+    ) -> None:
         self.scan = Scan(os.fspath(root), _existing_folder(os.fspath(root)))
         self._exts = _suffixes(exts)
         self._ignored = _matcher(ignore)
         self._follow_links = follow_links
+        self._sizes = sizes
         self._broken, self._special, self._unsafe = Tally(), Tally(), Tally()
 
     def run(self) -> None:
         """Walk depth first, folders and files by name: the order of the paths' parts."""
-        branch: list[tuple[int, int | str]] = []
-        levels = [self._enter("", branch)]
+        branch = [_identity(self.scan.root)]
+        levels = [self._enter("")]
         while levels:
             deeper = next(levels[-1], None)
             if deeper is None:
                 levels.pop()
                 branch.pop()
-            elif _identity(os.path.join(self.scan.root, deeper)) in branch:
+            elif (identity := _identity(os.path.join(self.scan.root, deeper))) in branch:
                 self.scan.repeated.add(deeper)
             else:
                 self.scan.folders.append(deeper)
-                levels.append(self._enter(deeper + "/", branch))
+                branch.append(identity)
+                levels.append(self._enter(deeper + "/"))
 
-    def _enter(self, prefix: str, branch: list[tuple[int, int | str]]) -> Iterator[str]:
-        """Look into a folder, then take its images and yield its folders, by name."""
-        branch.append(_identity(os.path.join(self.scan.root, prefix)))
-        return self._take(prefix, self._look(prefix))
+    def _enter(self, prefix: str) -> Iterator[str]:
+        """Take a folder's images and yield its folders, by name."""
+        folders, images = self.look(prefix)
+        begin = 0
+        for folder in folders:
+            end = bisect_left(images, folder, begin)
+            self._take(prefix, images[begin:end])
+            begin = end
+            yield prefix + folder
+        self._take(prefix, images[begin:])
 
-    def _take(self, prefix: str, items: list[tuple[str, int, int]]) -> Iterator[str]:
-        paths, sizes, stamps = self.scan.paths, self.scan.sizes, self.scan.stamps
-        for name, size, stamp in items:
-            path = prefix + name
-            if size == _FOLDER:
-                yield path
-                continue
-            if not _fits_a_row(path):
-                self._unsafe.add(path)
-            paths.append(path)
-            sizes.append(size)
-            stamps.append(stamp)
+    def _take(self, prefix: str, names: list[str]) -> None:
+        """Take images of a folder that follow each other."""
+        if not names:
+            return
+        paths = (prefix + ("\0" + prefix).join(names)).split("\0")  # no file system has NUL in a name
+        text = "".join(paths)
+        if not text.isprintable() or text[0] == " ":  # a space sorts before all else that prints: the first has it, or none
+            for path in paths:
+                if not _fits_a_row(path):
+                    self._unsafe.add(path)
+        self.scan.paths += paths
+        self.scan.runs.append(Run(prefix, paths[0], len(paths)))
+        folder = os.path.join(self.scan.root, prefix)
+        with _reading(folder):
+            if not self._sizes:
+                next(_statuses(folder, names))  # whether a folder lets its files be reached is asked of one
+                return
+            for status in _statuses(folder, names):
+                self.scan.sizes.append(status.st_size)
+                self.scan.stamps.append(status.st_mtime_ns)
 
-    def _look(self, prefix: str) -> list[tuple[str, int, int]]:
-        """Return name, size and stamp of a folder's images, and its folders between them, sorted by name."""
-        items = []
-        exts = self._exts
-        with _reading(os.path.join(self.scan.root, prefix)):
-            for entry in self.visible(prefix):
-                name = entry.name
-                if entry.is_dir():
-                    items.append((name, _FOLDER, 0))
-                elif not entry.is_file():
-                    self._special.add(prefix + name)
-                elif name.lower().endswith(exts):
-                    status = entry.stat()
-                    items.append((name, status.st_size, status.st_mtime_ns))
-                else:
-                    self.scan.others.setdefault(os.path.splitext(name)[1].lower(), Tally()).add(prefix + name)
-        items.sort()
-        return items
-
-    def visible(self, prefix: str) -> Iterator[os.DirEntry[str]]:
-        """Yield a folder's entries but for hidden and ignored ones and for links that lead nowhere or stay unfollowed."""
-        ignored = self._ignored
-        with os.scandir(os.path.join(self.scan.root, prefix)) as entries:
+    def look(self, prefix: str) -> tuple[list[str], list[str]]:
+        """Return the names of a folder's folders and of its images, each sorted."""
+        files: list[str] = []
+        folders: list[str] = []
+        others: list[os.DirEntry[str]] = []
+        folder = os.path.join(self.scan.root, prefix)
+        with _reading(folder), os.scandir(folder) as entries:
             for entry in entries:
-                name = entry.name
-                if name[0] == "." or name.lower() in _LITTER:
-                    continue
-                if ignored is not None and (ignored.match(name) or ignored.match(prefix + name)):
-                    self.scan.ignored.add(prefix + name)
-                elif not entry.is_symlink():
-                    yield entry
-                elif not self._follow_links:
-                    self.scan.links.add(prefix + name)
-                elif os.path.exists(entry.path):
-                    yield entry
+                if entry.is_file(follow_symlinks=False):
+                    files.append(entry.name)
                 else:
-                    self._broken.add(prefix + name)
+                    others.append(entry)
+            images = [] if self._ignored else self._plain_images(files)
+            for name in set(files).difference(images):
+                if self._is_shown(prefix, name):
+                    self._sort_file(prefix, name, images)
+            for entry in others:
+                if not self._is_shown(prefix, entry.name) or not self._leads_on(prefix, entry):
+                    continue
+                if entry.is_dir():
+                    folders.append(entry.name)
+                elif entry.is_file():
+                    self._sort_file(prefix, entry.name, images)
+                else:
+                    self._special.add(prefix + entry.name)
+        return sorted(folders), sorted(images)
+
+    def _plain_images(self, files: list[str]) -> list[str]:
+        """Return the files that are images and neither hidden nor litter: nearly all there are."""
+        exts = self._exts
+        return [
+            name
+            for name in files
+            if (lower := name.lower()).endswith(exts) and lower[0] != "." and lower not in _LITTER
+        ]
+
+    def _is_shown(self, prefix: str, name: str) -> bool:
+        if name[0] == "." or name.lower() in _LITTER:
+            return False
+        if self._ignored and (self._ignored.match(name) or self._ignored.match(prefix + name)):
+            self.scan.ignored.add(prefix + name)
+            return False
+        return True
+
+    def _leads_on(self, prefix: str, entry: os.DirEntry[str]) -> bool:
+        """Tell whether an entry is no link, or one that is followed to something."""
+        if not entry.is_symlink():
+            return True
+        if not self._follow_links:
+            self.scan.links.add(prefix + entry.name)
+        elif os.path.exists(entry.path):
+            return True
+        else:
+            self._broken.add(prefix + entry.name)
+        return False
+
+    def _sort_file(self, prefix: str, name: str, images: list[str]) -> None:
+        if name.lower().endswith(self._exts):
+            images.append(name)
+        else:
+            self.scan.others.setdefault(os.path.splitext(name)[1].lower(), Tally()).add(prefix + name)
 
     def refuse(self) -> None:
         """Raise what forbids a list of this tree."""
@@ -247,7 +308,23 @@ def _reading(folder: str) -> Iterator[None]:
         yield
     except OSError as error:
         msg = f"cannot list this ({error.strerror or error}); mend that, or leave it out with ignore= (--ignore)"
-        raise StorageError(msg, uri=error.filename or folder, operation="list") from error
+        uri = os.path.join(folder, error.filename) if error.filename else folder
+        raise StorageError(msg, uri=uri, operation="list") from error
+
+
+def _statuses(folder: str, names: list[str]) -> Iterator[os.stat_result]:
+    """Yield the status of each of these files of a folder, of what it leads to where it is a link."""
+    if sys.platform == "win32":  # there the entries of a folder hold it, and a look at a file opens the file
+        with os.scandir(folder) as entries:
+            known = {entry.name: entry for entry in entries}
+        yield from (known[name].stat() if name in known else os.stat(os.path.join(folder, name)) for name in names)
+        return
+    descriptor = os.open(folder, os.O_RDONLY)  # so that the system does not walk the whole path for each
+    try:
+        for name in names:
+            yield os.stat(name, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _identity(folder: str) -> tuple[int, int | str]:
