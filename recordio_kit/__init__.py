@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from recordio_kit._core.imagelist import Finding, ImageList, LstEntry
     from recordio_kit._core.split import kfold_list, split_list
     from recordio_kit._images.codec import decode_image, encode_image
-    from recordio_kit._images.transform import Reencode
+    from recordio_kit._images.transform import Reencode, StripMetadata
     from recordio_kit._pipeline.listing import make_list, read_list, write_list
     from recordio_kit._pipeline.manifests import Manifest
     from recordio_kit._pipeline.pack import pack_list
@@ -46,6 +46,7 @@ _HOMES: Final[Mapping[str, str]] = {
     "RecordWriter": "_storage.writer",
     "Reencode": "_images.transform",
     "SalvageReport": "_pipeline.salvage",
+    "StripMetadata": "_images.transform",
     "VerifyReport": "_pipeline.verify",
     "build_index": "_pipeline.verify",
     "decode_image": "_images.codec",
@@ -79,6 +80,7 @@ __all__ = [
     "RecordWriter",
     "Reencode",
     "SalvageReport",
+    "StripMetadata",
     "VerifyReport",
     "build_index",
     "decode_image",

@@ -1,7 +1,8 @@
-"""EXIF orientation as OpenCV reads it, which is what im2rec's images were turned by.
+"""EXIF orientation: read as OpenCV reads it, which is what im2rec's images were turned by, and written.
 
 Strategy: OpenCV looks at IFD0 alone, stops at the first entry whose data lies outside the block, and takes the first two
-bytes of the orientation's value whatever its type. It asks no more of the block than this, and so neither do we.
+bytes of the orientation's value whatever its type. It asks no more of the block than this, and so neither do we. Writing
+changes the value in its place, so that every offset in the block stays true.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Final
 
 
 _ORIENTATION: Final = 0x0112
+#: TIFF's number for 32-bit integers.
+_LONG: Final = 4
 #: ImageDescription, Make, Model, Software, DateTime, Copyright.
 _STRINGS: Final = frozenset({0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x8298})
 #: Resolutions, WhitePoint, PrimaryChromaticities, YCbCrCoefficients, ReferenceBlackWhite: how many rationals are read.
@@ -39,6 +42,38 @@ def read_orientation(block: bytes) -> int:
     except struct.error:  # the block ends early
         return 1
     return 1
+
+
+def make_orientation(value: int) -> bytes:
+    """Return the smallest TIFF block that gives an orientation.
+
+    Args:
+        value: 1 to 8.
+    """
+    return b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHIHHI", _ORIENTATION, 3, 1, value, 0, 0)
+
+
+def set_orientation(block: bytes, value: int) -> bytes:
+    """Return a TIFF block whose IFD0 gives no other orientation than this one; nothing where it cannot be told.
+
+    Args:
+        block: the bytes from the byte-order mark on.
+        value: 1 to 8.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4])
+    if order is None:
+        return b""
+    changed = bytearray(block)
+    try:
+        (start,) = struct.unpack_from(order + "I", block, 4)
+        (count,) = struct.unpack_from(order + "H", block, start)
+        for offset in range(start + 2, start + 2 + 12 * count, 12):
+            tag, kind = struct.unpack_from(order + "HH", block, offset)
+            if tag == _ORIENTATION:
+                struct.pack_into(order + ("I" if kind == _LONG else "Hxx"), changed, offset + 8, value)
+    except struct.error:  # the block ends early
+        return b""
+    return bytes(changed)
 
 
 def _is_readable(block: bytes, order: str, tag: int, offset: int) -> bool:

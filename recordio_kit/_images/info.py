@@ -38,9 +38,16 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
 #: either. "none": any bytes at all.
 CHECKS: Final = ("fast", "decode", "strict", "none")
 
+#: ``cv2.imread``'s flags 1, 0 and -1: three channels, one channel, or what is stored and as it is stored (no rotation).
+COLORS: Final = ("rgb", "grey", "unchanged")
+
 MAX_BYTES: Final = 256 << 20
 #: libjpeg's JPEG_MAX_DIMENSION.
 MAX_SIDE: Final = 65_500
+#: libwebp's WEBP_MAX_DIMENSION: the format has 14 bits for a side.
+MAX_WEBP_SIDE: Final = 16_383
+#: What can be written, with the most pixels a side.
+ENCODINGS: Final[Mapping[str, int]] = MappingProxyType({"jpeg": MAX_SIDE, "png": MAX_SIDE, "webp": MAX_WEBP_SIDE})
 #: Pillow's default limit, above which it warns of a decompression bomb.
 MAX_PIXELS: Final = 89_478_485
 #: The limit of libjpeg-turbo's own fuzzers; honest encoders write about ten.
@@ -57,7 +64,7 @@ class ImageInfo:
     """Describe an image that passed the gate.
 
     Args:
-        format: ``"jpeg"`` or ``"png"``.
+        format: ``"jpeg"``, ``"png"``, or another of ``gate.SOURCES`` where that was asked for.
         height: stored rows, before the orientation is applied.
         width: stored columns, before the orientation is applied.
         channels: 1 grey, 2 grey and alpha, 3 colour or palette, 4 CMYK or colour and alpha.

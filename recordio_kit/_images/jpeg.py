@@ -44,7 +44,7 @@ def walk_jpeg(data: bytes) -> ImageInfo:
     """
     frame = orientation = None
     scans = end = 0
-    for marker, offset, behind in _segments(data):
+    for marker, offset, behind in segments(data):
         if marker == _EOI:
             end = behind
         elif marker == _SOS:
@@ -72,7 +72,7 @@ def strip_jpeg(data: bytes) -> bytes:
         data: the whole image.
     """
     pieces, start = [], 0
-    for marker, offset, behind in _segments(data):
+    for marker, offset, behind in segments(data):
         if marker == _SOS:
             break
         if marker in _METADATA:
@@ -81,7 +81,7 @@ def strip_jpeg(data: bytes) -> bytes:
     return b"".join((*pieces, data[start:]))
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Yield (marker, its offset, the position behind its segment) up to and with the end marker."""
     offset = len(JPEG_SIGNATURE) - 1
     for _ in range(MAX_PARTS):

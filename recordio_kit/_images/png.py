@@ -26,7 +26,7 @@ _TEXTS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 _COLORS: Final = {0: (1, (1, 2, 4, 8, 16)), 2: (3, (8, 16)), 3: (3, (1, 2, 4, 8)), 4: (2, (8, 16)), 6: (4, (8, 16))}
 _PALETTE: Final = 3
 #: What the pixels depend on.
-_PIXELS: Final = _CRITICAL | {b"tRNS", b"gAMA", b"sRGB"}
+_PIXELS: Final = _CRITICAL | {b"tRNS", b"gAMA", b"sRGB", b"sBIT"}
 
 
 def walk_png(data: bytes) -> ImageInfo:
@@ -74,6 +74,29 @@ def strip_png(data: bytes) -> bytes:
             pieces.append(data[start:end])
         start = end
     return b"".join(pieces)
+
+
+def make_chunk(kind: bytes, body: bytes) -> bytes:
+    """Return a chunk: its length, type, body and checksum.
+
+    Args:
+        kind: four letters.
+        body: what it holds.
+    """
+    return b"".join((_CHUNK.pack(len(body), kind), body, zlib.crc32(body, zlib.crc32(kind)).to_bytes(4, "big")))
+
+
+def make_header(height: int, width: int, depth: int, color: int, *, interlaced: bool = False) -> bytes:
+    """Return a PNG's signature and IHDR.
+
+    Args:
+        height: rows.
+        width: columns.
+        depth: bits a sample.
+        color: the PNG's colour type.
+        interlaced: whether the pixels are stored in seven passes.
+    """
+    return PNG_SIGNATURE + make_chunk(b"IHDR", _HEADER.pack(width, height, depth, color, 0, 0, interlaced))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:

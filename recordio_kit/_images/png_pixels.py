@@ -1,25 +1,37 @@
 """PNG to pixels and back, as OpenCV reads and writes them.
 
-Strategy: Pillow inflates and unfilters; where libpng, as OpenCV drives it, would do otherwise (grey from colour, 16-bit
-samples, palettes with transparency) the arithmetic is done here. Pillow's class is used directly, not ``Image.open``, and sees
-no metadata: no warning filter, global limit or metadata parser of the process has a say.
+Strategy: Pillow inflates and unfilters, and is shown header, palette and pixels alone, so no warning filter, global limit or
+metadata parser of the process has a say. What libpng, as OpenCV drives it, makes of the samples is done here. Of a 16-bit
+colour sample Pillow keeps one byte, so it is asked twice. Writing is ``png_write``'s.
 """
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
-from recordio_kit._images.colors import png_to_grey
+from recordio_kit._images.colors import png16_to_grey, png_to_grey
 from recordio_kit._images.engine_pillow import refuse_lenient_pillow
-from recordio_kit._images.png import strip_png
+from recordio_kit._images.png import make_chunk, make_header
+from recordio_kit._images.png_traits import read_traits
+from recordio_kit._images.png_write import write_png
 
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from PIL import Image
+
+    from recordio_kit._images.png_traits import PngTraits
+
+    #: uint8, or uint16 of a PNG that has 16 bits a sample.
+    Samples: TypeAlias = NDArray[Any]
+
+__all__ = ["read_png", "read_stored_png", "write_png"]
+
+_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+#: Colour types of which a 16-bit pixel is as wide as an 8-bit one of this Pillow mode.
+_SAME_WIDTH: Final = {_GREY: "LA", _GREY_ALPHA: "RGBA"}
 
 
 def read_png(data: bytes, color: str) -> NDArray[np.uint8]:
@@ -29,43 +41,103 @@ def read_png(data: bytes, color: str) -> NDArray[np.uint8]:
         data: the whole image.
         color: as for ``codec.decode_image``.
 
+    Returns:
+        As ``codec.decode_image``, but perhaps read-only. Of 16 bits the high byte is kept, at the very end.
+
     Raises:
         Exception: whatever Pillow makes of bad pixel data.
     """
-    from PIL import PngImagePlugin
-
-    refuse_lenient_pillow()
-    with PngImagePlugin.PngImageFile(io.BytesIO(strip_png(data))) as image:
-        image.load()
-        if image.mode.startswith("I"):  # 16-bit grey
-            pixels = (np.asarray(image) >> 8).astype(np.uint8)
-            return np.repeat(pixels[..., None], 3, axis=2) if color == "rgb" else pixels
-        if color == "unchanged":
-            return np.asarray(_keep_alpha(image))
-        image.info.pop("transparency", None)  # else convert() warns
-        if color == "rgb":
-            return np.asarray(image.convert("RGB"))
-        if image.mode in ("1", "L", "LA"):
-            return np.asarray(image.convert("L"))
-        stated = 0.45455 if "srgb" in image.info else image.info.get("gamma") or 1.0
-        return png_to_grey(np.asarray(image.convert("RGB")), round(stated * 100_000))
+    traits = read_traits(data)
+    samples = _read_samples(traits)
+    if color == "unchanged":
+        return _high_bytes(_with_alpha(samples, traits))
+    pixels = _without_alpha(samples, traits)
+    if color == "rgb":
+        rgb = _high_bytes(pixels)
+        return np.repeat(rgb[..., None], 3, axis=2) if rgb.ndim == 2 else rgb
+    if pixels.ndim == 2:
+        return _high_bytes(pixels)
+    if traits.depth == 16:
+        return png16_to_grey(pixels, traits.gamma, traits.sample_bits)
+    return png_to_grey(pixels, traits.gamma)
 
 
-def write_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Return a PNG of the pixels.
+def read_stored_png(data: bytes) -> Samples:
+    """Return what ``cv2.imread`` makes of a PNG with flag -1, but in RGB order: all 16 bits of a sample where it has them.
 
     Args:
-        pixels: [height, width] or [height, width, 3 or 4] uint8.
+        data: an image that has passed the gate.
+
+    Raises:
+        Exception: whatever Pillow makes of bad pixel data.
     """
+    traits = read_traits(data)
+    return _with_alpha(_read_samples(traits), traits)
+
+
+def _read_samples(traits: PngTraits) -> Samples:
+    """Return [height, width] or, for more than one sample a pixel, [height, width, samples]; less than 8 bits are stretched."""
+    refuse_lenient_pillow()
+    if traits.depth < 16:
+        return _read_narrow(traits)
+    if (mode := _SAME_WIDTH.get(traits.color)) is not None:
+        wide = _inflate(traits, mode, mode).view(">u2").astype(np.uint16)
+        return wide[..., 0] if traits.color == _GREY else wide
+    mode = "RGB" if traits.color == _RGB else "RGBA"
+    # what is called little-endian here has the low bytes in front
+    return _inflate(traits, mode, f"{mode};16B").astype(np.uint16) << 8 | _inflate(traits, mode, f"{mode};16L")
+
+
+def _read_narrow(traits: PngTraits) -> NDArray[np.uint8]:
+    from PIL import PngImagePlugin
+
+    header = make_header(traits.height, traits.width, traits.depth, traits.color, interlaced=traits.interlaced)
+    palette = make_chunk(b"PLTE", traits.palette) if traits.palette else b""
+    plain = b"".join((header, palette, make_chunk(b"IDAT", traits.stream), make_chunk(b"IEND", b"")))
+    with PngImagePlugin.PngImageFile(io.BytesIO(plain)) as image:
+        image.load()
+        samples = np.asarray(image)
+    return samples.astype(np.uint8) * np.uint8(255) if samples.dtype == np.bool_ else samples
+
+
+def _inflate(traits: PngTraits, mode: str, stored: str) -> NDArray[np.uint8]:
+    """Return the pixels that Pillow unpacks to ``mode`` from what it is told is ``stored``."""
     from PIL import Image
 
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()
+    size = (traits.width, traits.height)
+    return np.asarray(Image.frombytes(mode, size, traits.stream, "zip", stored, int(traits.interlaced)))
 
 
-def _keep_alpha(image: Image.Image) -> Image.Image:
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    alpha = image.mode in ("LA", "RGBA") or "transparency" in image.info
-    return image.convert("RGBA" if alpha else "RGB")
+def _with_alpha(samples: Samples, traits: PngTraits) -> Samples:
+    """Return [height, width] or [height, width, 3 or 4]."""
+    if traits.color == _GREY_ALPHA:
+        return samples[..., [0, 0, 0, 1]]
+    if not traits.transparency:
+        return samples if traits.color == _RGB_ALPHA else _without_alpha(samples, traits)
+    if traits.color == _PALETTE:
+        alphas = np.full(256, 255, np.uint8)
+        alphas[: len(traits.transparency)] = np.frombuffer(traits.transparency, np.uint8)
+        alpha = alphas[samples]
+        samples = _without_alpha(samples, traits)
+    else:
+        top = np.iinfo(samples.dtype).max
+        clear = np.frombuffer(traits.transparency, ">u2") & top
+        alpha = np.where((samples == clear).all(axis=2), 0, top).astype(samples.dtype)
+    return np.concatenate((samples, alpha[..., None]), axis=2)
+
+
+def _without_alpha(samples: Samples, traits: PngTraits) -> Samples:
+    """Return [height, width] or [height, width, 3]."""
+    if traits.color == _PALETTE:
+        colors = np.zeros((256, 3), np.uint8)  # an index behind the palette's end is black
+        colors[: len(traits.palette) // 3] = np.frombuffer(traits.palette, np.uint8).reshape(-1, 3)
+        return colors[samples]
+    if traits.color == _GREY_ALPHA:
+        return samples[..., 0]
+    return samples[..., :3] if traits.color == _RGB_ALPHA else samples
+
+
+def _high_bytes(pixels: Samples) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint16:
+        return (pixels >> 8).astype(np.uint8)
+    return np.ascontiguousarray(pixels)

@@ -1,4 +1,4 @@
-"""Resizing: OpenCV's bilinear, bit for bit, and Pillow's antialiased one.
+"""Resizing: OpenCV's bilinear, bit for bit, and Pillow's Lanczos, which antialiases.
 
 Strategy: ``cv2.resize(INTER_LINEAR)`` on uint8 is integer arithmetic with 11-bit weights: a horizontal pass into 20 bits, of
 which 16 are kept, then a vertical pass. Every step is done here in the narrowest type that holds it exactly, on the rows
@@ -62,7 +62,7 @@ def resize_linear(image: NDArray[np.uint8], height: int, width: int) -> NDArray[
 
 
 def resize_antialias(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Resize with a triangle filter as wide as the reduction asks for, which keeps fine texture from turning to noise.
+    """Resize with a Lanczos filter as wide as the reduction asks for, which keeps fine texture from turning to noise.
 
     Args:
         image: [rows, columns] or [rows, columns, 3 or 4] uint8.
@@ -74,7 +74,7 @@ def resize_antialias(image: NDArray[np.uint8], height: int, width: int) -> NDArr
     """
     from PIL import Image
 
-    small = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    small = Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return np.array(small)
 
 

@@ -182,7 +182,7 @@ def describe(writer: RecordWriter, images: ImageList, packed: Packed, job: Job, 
     """
     files = {info.path.rpartition(".")[2]: info for info in writer.files}
     kept = packed.of(images)
-    exact = job.transform is None or is_exact()
+    exact = not job.reencodes or is_exact()
     return SplitInfo(
         record=files["rec"] if "rec" in files else writer.files[0],
         index=files.get("idx"),

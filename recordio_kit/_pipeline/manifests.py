@@ -16,7 +16,7 @@ import numpy as np
 from recordio_kit._core import manifest as core
 from recordio_kit._core.header import unpack_record
 from recordio_kit._core.manifest import MANIFEST_NAME, FileInfo, SplitInfo
-from recordio_kit._images.gate import inspect
+from recordio_kit._images.gate import RECORDS, inspect
 from recordio_kit._storage.base import iter_chunks, read_all
 from recordio_kit._storage.open import open_file, open_folder
 from recordio_kit._storage.scan import iter_records
@@ -165,7 +165,7 @@ def _describe(store: Store, name: str) -> SplitInfo:
             ids_are_positions &= header.id == count
             count += 1
             try:
-                info = inspect(body)
+                info = inspect(body, formats=RECORDS)
             except ImageError:
                 continue  # what cannot be measured has no part in the range; 'verify --level decode' judges it
             sizes.append((info.height, info.width))

@@ -15,8 +15,9 @@ from recordio_kit._core.manifest import SplitInfo
 from recordio_kit._core.plan import fingerprint
 from recordio_kit._core.sidecar import parse_sidecar
 from recordio_kit._images.check import strict_engine_available
+from recordio_kit._images.foreign import missing_codec
 from recordio_kit._images.info import CHECKS
-from recordio_kit._images.transform import Reencode
+from recordio_kit._images.transform import TRANSFORMS, Transform
 from recordio_kit._pipeline.filling import describe, fill
 from recordio_kit._pipeline.manifests import inspect_file
 from recordio_kit._pipeline.policy import Policy
@@ -38,13 +39,13 @@ if TYPE_CHECKING:
     from recordio_kit._storage.base import Store
 
 
-def make_job(images: ImageList, root: str | os.PathLike[str] | None, transform: Reencode | None, check: str | None) -> Job:
+def make_job(images: ImageList, root: str | os.PathLike[str] | None, transform: Transform | None, check: str | None) -> Job:
     """Return the job of a pack, after refusing what no worker should meet.
 
     Args:
         images: the list.
         root: the folder its paths start from; None takes the list's own.
-        transform: None or a ``Reencode``.
+        transform: None, a ``Reencode`` or a ``StripMetadata``.
         check: None means ``"decode"`` where images are re-encoded and ``"fast"`` where not.
 
     Raises:
@@ -56,11 +57,14 @@ def make_job(images: ImageList, root: str | os.PathLike[str] | None, transform: 
     if place is None:
         msg = "where do the list's paths start? give root="
         raise ValueError(msg)
-    if transform is not None and type(transform) is not Reencode:
+    if transform is not None and type(transform) not in TRANSFORMS:
         kind = type(transform)
-        msg = f"transform is None or a recordio_kit.Reencode, not {kind.__module__}.{kind.__qualname__}"
+        msg = f"transform is None, a recordio_kit.StripMetadata or Reencode, not {kind.__module__}.{kind.__qualname__}"
         raise TypeError(msg)
-    wanted = check or ("fast" if transform is None else "decode")
+    reencodes = transform is not None and transform.decodes
+    if transform is not None and (problem := missing_codec(transform.formats)) is not None:
+        raise ValueError(problem)
+    wanted = check or ("decode" if reencodes else "fast")
     if wanted not in CHECKS:
         msg = f"check is one of {', '.join(CHECKS)}, not {wanted!r}"
         raise ValueError(msg)
@@ -94,7 +98,7 @@ def pack_list(
     dest: str | os.PathLike[str],
     *,
     root: str | os.PathLike[str] | None = None,
-    transform: Reencode | None = None,
+    transform: Transform | None = None,
     workers: int | None = None,
     on_error: OnError = "raise",
     max_skipped: float = 0.01,
@@ -114,7 +118,7 @@ def pack_list(
         images: what to pack.
         dest: the ``.rec``: a path or ``s3://`` URL; with ``store``, a name in it.
         root: the folder that the list's paths start from; None takes the list's own.
-        transform: None stores the files' bytes; ``Reencode(...)`` decodes, resizes and encodes.
+        transform: None stores the files' bytes; ``Reencode(...)`` decodes, resizes and encodes; ``StripMetadata()`` does not.
         workers: processes; 0 works in this one; None decides by the machine and the work.
         on_error: ``"raise"`` or ``"skip"`` bad images.
         max_skipped: the share of bad images, 0 to 1, that ``"skip"`` puts up with.

@@ -98,7 +98,7 @@ def pick_executor(policy: Policy, job: Job, sizes: NDArray[np.int64], runs: int)
 
 def _by_the_work(job: Job, sizes: NDArray[np.int64], runs: int) -> tuple[int, int]:
     """Return how many processes the work is worth, and if none, how many threads."""
-    reencodes, decodes = job.transform is not None, job.check in ("decode", "strict")
+    reencodes, decodes = job.reencodes, job.check in ("decode", "strict")
     a_byte, an_image = _REENCODE if reencodes else _DECODE if decodes else _COPY
     total = float(sizes.sum())
     most = min(usable_cpus(), runs)

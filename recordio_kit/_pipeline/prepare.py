@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from recordio_kit._core.imagelist import ImageList
     from recordio_kit._core.split import GroupBy
-    from recordio_kit._images.transform import Reencode
+    from recordio_kit._images.transform import Transform
     from recordio_kit._pipeline.dataset import DataSet
     from recordio_kit._pipeline.policy import OnError
     from recordio_kit._pipeline.report import ProgressCallback
@@ -60,7 +60,7 @@ def prepare(
     group_by: GroupBy | None = None,
     seed: int = 0,
     small_classes: Literal["error", "train"] = "error",
-    transform: Reencode | None = None,
+    transform: Transform | None = None,
     workers: int | None = None,
     on_error: OnError = "raise",
     max_skipped: float = 0.01,
@@ -88,7 +88,7 @@ def prepare(
         group_by: images of one group stay together: a regular expression, a callable, or a mapping.
         seed: another seed, another split.
         small_classes: ``"error"`` or ``"train"``: what becomes of a class with fewer images than splits.
-        transform: None stores the files' bytes; ``Reencode(...)`` decodes, resizes and encodes.
+        transform: None stores the files' bytes; ``Reencode(...)`` decodes, resizes and encodes; ``StripMetadata()`` does not.
         workers: processes; 0 works in this one; None decides by the machine and the work.
         on_error: ``"raise"`` or ``"skip"`` bad images.
         max_skipped: the share of bad images, 0 to 1, that ``"skip"`` puts up with.
@@ -130,7 +130,7 @@ def pack_dataset(
     dest: Place,
     *,
     root: str | os.PathLike[str],
-    transform: Reencode | None = None,
+    transform: Transform | None = None,
     check: str | None = None,
     policy: Policy | None = None,
     progress: bool | ProgressCallback | None = None,
@@ -142,7 +142,7 @@ def pack_dataset(
         data: what ``list_dataset`` returned.
         dest: a folder, an ``s3://bucket/prefix/`` URL, or a store.
         root: the folder that the lists' paths start from.
-        transform: None or ``Reencode(...)``.
+        transform: None, ``Reencode(...)`` or ``StripMetadata()``.
         check: how closely images are looked at.
         policy: what bad images do, and where the work runs.
         progress: None, True for a bar, or a callable.

@@ -17,13 +17,14 @@ from recordio_kit._core.framing import frame_parts
 from recordio_kit._core.header import IRHeader, pack_record
 from recordio_kit._core.plan import ROW_DTYPE, Failure, Receipt, Segment
 from recordio_kit._images.check import check_image
+from recordio_kit._images.gate import FORMATS, inspect
 from recordio_kit._pipeline.sources import read_source
 from recordio_kit.errors import ImageError, RecordTooLargeError
 
 
 if TYPE_CHECKING:
     from recordio_kit._core.imagelist import ImageList, LstEntry
-    from recordio_kit._images.transform import Reencode
+    from recordio_kit._images.transform import Transform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +38,18 @@ class Job:
     """
 
     root: str
-    transform: Reencode | None
+    transform: Transform | None
     check: str
 
     @property
     def gate(self) -> str:
-        """Return the check to make before the transform, which itself refuses what ``"decode"`` does, unless it skips pixels."""
-        decodes = self.transform is not None and not self.transform.antialias
-        return "fast" if decodes and self.check == "decode" else self.check
+        """Return the check to make before the transform, which itself refuses what ``"decode"`` does if it decodes."""
+        return "fast" if self.reencodes and self.check == "decode" else self.check
+
+    @property
+    def reencodes(self) -> bool:
+        """Tell whether images are decoded and encoded anew."""
+        return self.transform is not None and self.transform.decodes
 
     def options(self) -> dict[str, Any]:
         """Return what of it alters the output, as plain JSON values."""
@@ -94,11 +99,14 @@ def make_segment(job: Job, start: int, entries: ImageList) -> Segment:
 def _make_record(job: Job, entry: LstEntry) -> tuple[list[bytes], int, int, int]:
     """Return the framed record in pieces, and the stored image's height, width and orientation, as in ``ROW_DTYPE``."""
     data = read_source(job.root, entry.path)
-    info = check_image(data, check=job.gate)
-    height, width, orientation = (0, 0, 1) if info is None else (info.height, info.width, info.orientation)
+    formats = FORMATS if job.transform is None else job.transform.sources
+    info = check_image(data, check=job.gate, formats=formats)
     if job.transform is not None:
+        info = info or inspect(data, formats=formats)
         data, height, width = job.transform.apply(data, info)
-        orientation = 1
+        orientation = info.orientation if job.transform.keeps_orientation else 1
+    else:
+        height, width, orientation = (0, 0, 1) if info is None else (info.height, info.width, info.orientation)
     label = entry.label if len(entry.labels) == 1 else np.array(entry.labels, "<f4")
     header = pack_record(IRHeader(0, label, entry.index, 0), b"")
     try:

@@ -98,7 +98,7 @@ def make_list(args: argparse.Namespace, out: Output) -> int:
     """Run ``list``."""
     from recordio_kit._pipeline import listing
 
-    images = listing.make_list(args.root, **listing_of(args))
+    images = listing.make_list(args.root, **listing_of(args), sizes=False)
     out.findings(images.findings)
     listing.write_list(images, args.out, overwrite=args.overwrite)
     _say_listed(out, images)
@@ -153,7 +153,7 @@ def pack(args: argparse.Namespace, out: Output) -> int:
         images,
         name,
         root=args.root,
-        transform=transform_of(args),
+        transform=transform_of(args, (os.path.splitext(path)[1] for path in images.paths)),
         workers=args.workers,
         on_error=args.on_error,
         max_skipped=args.max_skipped,
@@ -166,6 +166,8 @@ def pack(args: argparse.Namespace, out: Output) -> int:
     for failure in report.failures:
         out.say("skipped", f"{failure.path}: {failure.message}")
     out.say("wrote" if report.done else "stands", f"{report.uri}: {report.records} records, {size(report.info.record.bytes)}")
+    for remark in report.remarks:
+        out.say("note", remark)
     out.emit({"uri": report.uri, "records": report.records, "bytes": report.info.record.bytes, "failures": report.failures})
     return 1 if report.failures else 0
 
@@ -180,6 +182,7 @@ def prepare(args: argparse.Namespace, out: Output) -> int:
     if shares is not None and args.split_from is not None:
         msg = "give --split or --split-from, not both"
         raise ValueError(msg)
+    transform = transform_of(args, args.exts or ())
     data = list_dataset(
         args.root,
         splits=shares or args.split_from,
@@ -206,7 +209,7 @@ def prepare(args: argparse.Namespace, out: Output) -> int:
         data,
         folder_at(args, args.dest),
         root=args.root,
-        transform=transform_of(args),
+        transform=transform,
         check=args.check,
         policy=Policy(on_error=args.on_error, max_skipped=args.max_skipped, workers=args.workers),
         progress=out.progress,

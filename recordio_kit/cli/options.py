@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from recordio_kit._images.info import CHECKS
+from recordio_kit._images.info import CHECKS, COLORS, ENCODINGS
 from recordio_kit._storage.open import is_url, open_file, open_folder
 
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from recordio_kit._storage.base import Store
     from recordio_kit.cli.output import Output
@@ -51,7 +51,12 @@ def add_listing(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("which images, which labels")
     group.add_argument("--labels", metavar="CSV", help="path and label columns, for other layouts than one folder a class")
     group.add_argument("--classes", metavar="FILE", help="class names in label order, one a line; or a manifest.json")
-    group.add_argument("--exts", nargs="+", metavar="EXT", help="suffixes that are taken (.jpg .jpeg .png)")
+    group.add_argument(
+        "--exts",
+        nargs="+",
+        metavar="EXT",
+        help="suffixes that are taken (.jpg .jpeg .png); .bmp .gif .tif .webp .heic .avif where images are re-encoded",
+    )
     group.add_argument("--ignore", action="append", default=[], metavar="GLOB", help="files or folders to leave out; repeatable")
     group.add_argument("--follow-links", action="store_true", help="take links to files and folders")
 
@@ -72,10 +77,23 @@ def add_splitting(parser: argparse.ArgumentParser) -> None:
 
 def add_packing(parser: argparse.ArgumentParser) -> None:
     """Add how images are packed."""
-    group = parser.add_argument_group("packing")
+    group = parser.add_argument_group("images", "files are packed as they are, unless one of the first five re-encodes them")
     group.add_argument("--resize", type=int, metavar="N", help="re-encode with the short edge at N pixels")
+    group.add_argument(
+        "--max-edge", type=int, metavar="N", help="re-encode with the long edge at N pixels at most; never enlarges"
+    )
     group.add_argument("--center-crop", action="store_true", help="re-encode the square in the middle")
-    group.add_argument("--quality", type=int, metavar="Q", help="re-encode at this JPEG quality (95)")
+    group.add_argument("--color", choices=COLORS, help="re-encode in colour, in grey, or as stored and not turned upright (rgb)")
+    group.add_argument("--encoding", choices=ENCODINGS, help="re-encode as this; SageMaker and MXNet read no webp (jpeg)")
+    group.add_argument("--quality", type=int, metavar="Q", help="of jpeg or webp, 1 to 100 (95)")
+    group.add_argument(
+        "--antialias", action="store_true", help="resize better and, for large photos, faster; not im2rec's pixels"
+    )
+    group.add_argument("--keep-metadata", action="store_true", help="keep EXIF and ICC profile, which re-encoding drops")
+    group.add_argument(
+        "--strip-metadata", action="store_true", help="drop GPS and other metadata, pixels untouched; no re-encoding"
+    )
+    group = parser.add_argument_group("packing")
     group.add_argument("--workers", type=int, metavar="N", help="processes; 0 for none (by the machine and the work)")
     group.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="what a bad image does (raise)")
     group.add_argument(
@@ -85,13 +103,62 @@ def add_packing(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--overwrite", action="store_true", help="replace what stands at the destination")
 
 
-def transform_of(args: argparse.Namespace) -> Any:
-    """Return the transform that the packing arguments ask for, or None."""
-    if args.resize is None and not args.center_crop and args.quality is None:
+def transform_of(args: argparse.Namespace, suffixes: Iterable[str]) -> Any:
+    """Return the transform that the packing arguments ask for, or None.
+
+    Args:
+        args: the arguments.
+        suffixes: what the images' names end in; re-encoding takes the formats that these stand for.
+
+    Raises:
+        ValueError: options contradict each other or are out of bounds, or a library that they need is not installed.
+    """
+    reencoding = {
+        "short_edge": args.resize,
+        "max_edge": args.max_edge,
+        "center_crop": args.center_crop or None,
+        "color": args.color,
+        "format": args.encoding,
+    }
+    asked = {name: value for name, value in reencoding.items() if value is not None}
+    shaping = {"--quality": args.quality is not None, "--antialias": args.antialias, "--keep-metadata": args.keep_metadata}
+    stray = next((flag for flag, given in shaping.items() if given), None)
+    if args.strip_metadata and (asked or stray):
+        msg = "--strip-metadata leaves images as they are; re-encoding drops metadata by itself: leave it out"
+        raise ValueError(msg)
+    if stray is not None and not asked:
+        msg = f"{stray} is about re-encoding: give --resize, --max-edge, --center-crop, --color or --encoding too"
+        raise ValueError(msg)
+    if args.antialias and args.resize is None and args.max_edge is None:
+        msg = "--antialias is about resizing: give --resize or --max-edge too"
+        raise ValueError(msg)
+    if args.quality is not None and args.encoding == "png":
+        msg = "--quality is of jpeg or webp; png is lossless: leave it out"
+        raise ValueError(msg)
+    if args.strip_metadata:
+        from recordio_kit._images.transform import StripMetadata
+
+        return StripMetadata()
+    if not asked:
         return None
+    from recordio_kit._images.foreign import SUFFIXES, missing_codec
     from recordio_kit._images.transform import Reencode
 
-    return Reencode(short_edge=args.resize, center_crop=args.center_crop, quality=95 if args.quality is None else args.quality)
+    transform = Reencode(
+        **asked,
+        quality=95 if args.quality is None else args.quality,
+        antialias=args.antialias,
+        metadata="keep" if args.keep_metadata else "strip",
+        sources=("jpeg", "png", *(SUFFIXES[suffix] for suffix in map(_plain, set(suffixes)) if suffix in SUFFIXES)),
+    )
+    if (problem := missing_codec((*transform.sources, transform.format))) is not None:
+        raise ValueError(problem)
+    return transform
+
+
+def _plain(text: str) -> str:
+    """Return a suffix in lower case and with one dot, whichever way ``--exts`` has it."""
+    return "." + text.strip().lower().lstrip("*.")
 
 
 def shares_of(texts: list[str] | None) -> dict[str, float] | None:

@@ -78,12 +78,19 @@ def preflight(request: Mapping[str, Any], manifest: Manifest, *, client: Any = N
         *_required_problems(request),
         *_channel_problems(request, manifest),
         *_hyperparameter_problems(request, manifest, splits),
+        *_format_problems(manifest),
         *_label_problems(request, manifest, splits),
         *_instance_problems(request),
         *_spot_problems(request),
         *(region_problems(request, client) if client is not None else ()),
         *(object_problems(request, splits, s3_client) if s3_client is not None else ()),
     ]
+
+
+def _format_problems(manifest: Manifest) -> Iterator[Problem]:
+    if (manifest.options.get("transform") or {}).get("format") == "webp":
+        what = "the images are WebP, which SageMaker's image classification does not decode"
+        yield Problem("InputDataConfig", what, "prepare the data again with --encoding jpeg")
 
 
 def _required_problems(request: Mapping[str, Any]) -> Iterator[Problem]:

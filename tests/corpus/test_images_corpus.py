@@ -12,8 +12,8 @@ from PIL import Image
 
 from recordio_kit._images.check import check_image
 from recordio_kit._images.codec import decode_image
-from recordio_kit._images.gate import inspect
-from recordio_kit._images.transform import Reencode
+from recordio_kit._images.gate import SOURCES, inspect
+from recordio_kit._images.transform import Reencode, StripMetadata
 from recordio_kit.errors import ImageError
 from tests.image_samples import (
     GREY,
@@ -106,6 +106,42 @@ def test_odd_but_sound_images_pass_every_stage(name):
     packed, *size = Reencode(short_edge=10).apply(data, info)
     assert size == [10, 15]
     assert inspect(packed).trailing == 0
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_odd_but_sound_images_keep_their_pixels_when_stripped(name):
+    stripped, *size = StripMetadata().apply(SOUND[name])
+    assert size == [20, 30]
+    assert inspect(stripped).trailing == 0
+    np.testing.assert_array_equal(decode_image(stripped, color="unchanged"), decode_image(SOUND[name], color="unchanged"))
+    assert StripMetadata().apply(stripped)[0] == stripped
+
+
+FRAMES = {"save_all": True, "append_images": [Image.fromarray(PHOTO[::-1].copy())]}
+FOREIGN = {
+    "a WebP under a JPEG's name": from_pillow("RGB", "WEBP"),
+    "an animated WebP": from_pillow("RGB", "WEBP", **FRAMES),
+    "a lossless WebP with alpha": from_pillow("RGBA", "WEBP", lossless=True),
+    "an interlaced GIF": from_pillow("P", "GIF", interlace=1),
+    "an animated GIF with a comment": from_pillow("P", "GIF", comment=b"made with love" * 40, **FRAMES),
+    "a GIF whose frame is larger than its screen": from_pillow("P", "GIF").replace(struct.pack("<HH", 30, 20), b"\1\0\1\0", 1),
+    "a grey GIF": from_pillow("L", "GIF"),
+    "a screenshot as BMP": from_pillow("RGBA", "BMP"),
+    "a fax": from_pillow("1", "TIFF", compression="group3"),
+    "a scan of several pages": from_pillow("RGB", "TIFF", compression="tiff_lzw", **FRAMES),
+    "a TIFF for print": from_pillow("CMYK", "TIFF", compression="packbits"),
+    "a TIFF that holds a JPEG": from_pillow("RGB", "TIFF", compression="jpeg"),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_foreign_images_are_taken_to_be_reencoded_where_they_are_asked_for(name):
+    data = FOREIGN[name]
+    packed, *size = Reencode(short_edge=10, sources=SOURCES).apply(data)
+    assert size == [10, 15]
+    assert inspect(packed).format == "jpeg"
+    with pytest.raises(ImageError, match="take it by re-encoding"):
+        Reencode(short_edge=10).apply(data)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,11 @@ def test_what_is_no_jpeg_or_png_is_refused_by_its_bytes(data, reason):
     assert reason_of(data) == reason
 
 
+def test_a_refusal_names_all_that_is_allowed():
+    with pytest.raises(ImageError, match="its bytes are GIF, only JPEG, PNG and WEBP may be packed"):
+        inspect(b"GIF89a" + bytes(20), formats=("webp", "png", "jpeg"))
+
+
 def test_a_format_that_is_not_allowed_is_refused():
     assert reason_of(GREY, formats=("png",)) == "format"
     assert inspect(GREY, formats=("jpeg",)).format == "jpeg"

@@ -166,6 +166,14 @@ def test_each_problem_is_found_alone_and_says_what_to_do(changes, field, message
             refuse(problems)
 
 
+def test_images_that_the_algorithm_cannot_decode_are_found():
+    webp = Manifest(splits=GOOD.splits, classes=GOOD.classes, options={"transform": {"name": "reencode", "format": "webp"}})
+    (found,) = preflight(request_for(webp), webp)
+    assert "WebP" in str(found)
+    jpeg = Manifest(splits=GOOD.splits, classes=GOOD.classes, options={"transform": {"name": "reencode", "format": "jpeg"}})
+    assert preflight(request_for(jpeg), jpeg) == []
+
+
 @pytest.mark.parametrize(
     ("manifest", "message"),
     [
