@@ -106,7 +106,7 @@ def remarks_on(info: SplitInfo) -> list[str]:
         small = info.large * _RESIZED_BYTES
         remarks.append(
             f"{info.large} of {info.records} images have more than 4 megapixels and take {info.large_bytes / 1e6:,.1f} of "
-            f"{info.record.bytes / 1e6:,.1f} MB; with --resize 256 they would take about {small / 1e6:,.1f} MB and train faster"
+            f"{info.record.bytes / 1e6:,.1f} MB; with --resize 256 they would take about {small / 1e6:,.2f} MB and train faster"
         )
     if not info.im2rec_exact:
         remarks.append("not im2rec-exact: no codec on this machine gives MXNet's bytes (recordio-kit doctor says more)")
