@@ -94,6 +94,7 @@ def encode_image(
     *,
     quality: int = 95,
     format: str = "jpeg",  # noqa: A002  # the field's word
+    compression: int = 6,
     exif: bytes = b"",
     icc_profile: bytes = b"",
 ) -> bytes:
@@ -104,11 +105,13 @@ def encode_image(
             WebP keep.
         quality: of JPEG and WebP, 1 to 100; without effect on PNG.
         format: ``"jpeg"``, ``"png"`` or ``"webp"``, whose bytes depend on the version of libwebp that Pillow carries.
+        compression: of PNG, 0 (none) to 9 (smallest and slowest); without effect on the others.
         exif: a TIFF block of EXIF data to put in; at most 65,527 bytes in a JPEG.
         icc_profile: a colour profile to put in.
 
     Returns:
-        The encoded image; a JPEG has the bytes that ``cv2.imencode`` gives at the same quality, around the metadata if any.
+        The encoded image; a JPEG or PNG has the bytes that ``cv2.imencode`` gives at the same quality or compression, around
+        the metadata if any.
 
     Raises:
         ValueError: the array or an option is outside these bounds.
@@ -117,7 +120,7 @@ def encode_image(
     check_encoding(quality, format)
     pixels = _drop_single_channel(array, ENCODINGS[format])
     if format == "png":
-        return splice_png(write_png(pixels), exif, icc_profile)
+        return splice_png(write_png(pixels, compression), exif, icc_profile)
     if format == "webp":
         if (problem := missing_codec([format])) is not None:
             raise MissingCodecError(problem)
@@ -129,7 +132,7 @@ def check_encoding(quality: int, format: str) -> None:  # noqa: A002  # the fiel
     """Refuse encoder options that no encoder takes.
 
     Args:
-        quality: quality of JPEG or WebP.
+        quality: of JPEG or WebP.
         format: the format's name.
 
     Raises:

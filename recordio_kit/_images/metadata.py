@@ -16,7 +16,7 @@ from recordio_kit._images.foreign import open_foreign
 from recordio_kit._images.info import MAX_TEXT_CHUNK, refuse
 from recordio_kit._images.jpeg import segments as jpeg_segments
 from recordio_kit._images.png import PNG_SIGNATURE, make_chunk
-from recordio_kit._images.png import _chunks as png_chunks
+from recordio_kit._images.png import chunks as png_chunks
 from recordio_kit._images.png_traits import LINEAR, read_traits
 from recordio_kit._images.tiff import read_profile
 from recordio_kit._images.webp import webp_chunks

@@ -41,7 +41,7 @@ def walk_png(data: bytes) -> ImageInfo:
     header = orientation = None
     seen: set[bytes] = set()
     text = end = 0
-    for kind, body, behind in _chunks(data):
+    for kind, body, behind in chunks(data):
         if (header is None) != (kind == b"IHDR"):
             refuse("corrupt", f"the PNG has the chunk {kind!r} where {'IHDR' if header is None else 'another'} must stand")
         if header is None:
@@ -69,7 +69,7 @@ def strip_png(data: bytes) -> bytes:
         data: the whole image.
     """
     pieces, start = [data[: len(PNG_SIGNATURE)]], len(PNG_SIGNATURE)
-    for kind, _, end in _chunks(data):
+    for kind, _, end in chunks(data):
         if kind in _PIXELS:
             pieces.append(data[start:end])
         start = end
@@ -99,7 +99,7 @@ def make_header(height: int, width: int, depth: int, color: int, *, interlaced: 
     return PNG_SIGNATURE + make_chunk(b"IHDR", _HEADER.pack(width, height, depth, color, 0, 0, interlaced))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
     """Yield (type, body, position behind) up to and with IEND; the bodies of IDAT chunks stay where they are."""
     view = memoryview(data)
     position = len(PNG_SIGNATURE)

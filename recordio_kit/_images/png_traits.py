@@ -14,7 +14,7 @@ from typing import Final
 
 from recordio_kit._images.info import MAX_TEXT_CHUNK
 from recordio_kit._images.png import PNG_SIGNATURE
-from recordio_kit._images.png import _chunks as png_chunks
+from recordio_kit._images.png import chunks as png_chunks
 
 
 #: The gamma of samples that are proportional to light, which is assumed where the file states none.

@@ -35,13 +35,13 @@ _LEAST_SIDE_TO_SCALE: Final = 16
 class Reencode:
     """Decode, crop, resize and encode each image, with the pixels and JPEG bytes of MXNet's im2rec.
 
-    Only 16-bit PNG differs: here each sample's high byte is kept, whatever the colour.
+    Only 16-bit PNG with ``"unchanged"`` colours differs: here each sample's high byte is kept.
 
     WebP is read by DALI, in its simple form alone (no metadata, no alpha), and by what decodes records with Python's OpenCV, such
     as ``mxnet.recordio.unpack_img``; not by the iterators of MXNet 1.9.1, nor by SageMaker's built-in image classification.
 
-    Sources beyond JPEG and PNG give their first frame; 16-bit samples as above; and with ``"rgb"`` or ``"grey"`` what is stored
-    under transparent pixels, alpha being dropped and not composed. HEIC needs ``pip install pillow-heif`` and is always upright;
+    Sources beyond JPEG and PNG give their first frame; of 16-bit samples the high byte; and with ``"rgb"`` or ``"grey"`` what is
+    stored under transparent pixels, alpha being dropped and not composed. HEIC needs ``pip install pillow-heif`` and is upright;
     AVIF needs Pillow 11.3.
 
     Args:

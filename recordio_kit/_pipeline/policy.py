@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 OnError: TypeAlias = Literal["raise", "skip"]
 
-#: Measured on x86-64 with Pillow: nanoseconds a source byte and seconds an image. Decoding, resizing and encoding; decoding
+#: Measured on x86-64 with Pillow: seconds a source byte and seconds an image. Decoding, resizing and encoding; decoding
 #: alone; looking at the structure and copying.
-_REENCODE: Final = (45, 5e-4)
-_DECODE: Final = (10, 1e-4)
-_COPY: Final = (1.2, 25e-6)
+REENCODE_COST: Final = (45e-9, 5e-4)
+_DECODE: Final = (10e-9, 1e-4)
+_COPY: Final = (1.2e-9, 25e-6)
 #: A worker is ready after 0.2 s. Below this much work a pool takes longer than it saves.
-_WORTH_A_POOL_SECONDS: Final = 1.0
+WORTH_A_POOL_SECONDS: Final = 1.0
 #: From this size on, reading, checksums and writing, which leave the GIL alone, outweigh the rest of copying an image.
 _WORTH_A_THREAD_BYTES: Final = 32 << 10
 #: Copying is bound by memory and disk, which a few threads fill.
@@ -99,9 +99,9 @@ def pick_executor(policy: Policy, job: Job, sizes: NDArray[np.int64], runs: int)
 def _by_the_work(job: Job, sizes: NDArray[np.int64], runs: int) -> tuple[int, int]:
     """Return how many processes the work is worth, and if none, how many threads."""
     reencodes, decodes = job.reencodes, job.check in ("decode", "strict")
-    a_byte, an_image = _REENCODE if reencodes else _DECODE if decodes else _COPY
+    a_byte, an_image = REENCODE_COST if reencodes else _DECODE if decodes else _COPY
     total = float(sizes.sum())
     most = min(usable_cpus(), runs)
     if most > 1 and not (reencodes or decodes) and total > len(sizes) * _WORTH_A_THREAD_BYTES:
         return 0, min(most, _MOST_THREADS)
-    return (most if most > 1 and total * a_byte * 1e-9 + len(sizes) * an_image > _WORTH_A_POOL_SECONDS else 0), 0
+    return (most if most > 1 and total * a_byte + len(sizes) * an_image > WORTH_A_POOL_SECONDS else 0), 0

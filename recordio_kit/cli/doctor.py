@@ -58,6 +58,7 @@ def doctor(_args: argparse.Namespace, out: Output) -> int:
 def _say_engines(out: Output) -> dict[str, Any]:
     """Say which engine does what, and why another one does not; return it too."""
     from recordio_kit._images.engines import ENGINES, is_exact, pick, try_engine
+    from recordio_kit._images.png_write import png_is_exact
 
     for work, words in _WORKS.items():
         used = pick(work)
@@ -68,8 +69,12 @@ def _say_engines(out: Output) -> dict[str, Any]:
     }
     for name, problem in wrong.items():
         out.say("warning", f"{name} is not used: {_advice(name, problem)}")
-    exact = is_exact()
-    out.say("exact", f"re-encoded JPEGs are {'' if exact else 'NOT '}MXNet's im2rec's own, byte for byte, on this machine")
+    exact = {"jpeg": is_exact(), "png": png_is_exact()}
+    for name, same in exact.items():
+        out.say(
+            "exact",
+            f"re-encoded {name.upper()}s are {'' if same else 'NOT '}MXNet's im2rec's own, byte for byte, on this machine",
+        )
     states = {work: {name: trial.problem or "ready" for name, trial in trials.items()} for work, trials in tried.items()}
     return {"engines": {work: pick(work) for work in ENGINES}, "tried": states, "im2rec_exact": exact}
 

@@ -1,12 +1,14 @@
 """Drop-in for MXNet's ``tools/im2rec.py``: the same flags, the same lists, and the same ``.rec`` and ``.idx`` files.
 
-Strategy: MXNet 1.9.1 is the reference, warts included: ``--list`` and ``--pass-through`` write what its tool writes, byte
-for byte. Each wart that costs images is said on stderr, and the exit code tells what happened, where MXNet's tool ends
-with 0 or a traceback: 0 well; 1 done, but images or rows were dropped; 2 refused to start; 3 the disk failed; 130
-interrupted. Deviations, all of them safe: files appear whole or not at all, lists are UTF-8 with LF and '/' everywhere, a
-bad image is dropped whatever ``--num-thread`` is, only regular files are read, and nothing is written for no images.
+Strategy: MXNet 1.9.1 with OpenCV 4.8.1 is the reference, warts included: ``--list``, ``--pass-through`` and images made anew
+as JPEG or PNG are what its tool writes, byte for byte. Each wart that costs images is said on stderr, and the exit code tells
+what happened, where MXNet's tool ends with 0 or a traceback: 0 well; 1 done, but images or rows were dropped; 2 refused to
+start; 3 the disk or a worker process failed; 130 interrupted. Deviations, all of them safe: files appear whole or not at all,
+lists are UTF-8 with LF and '/' everywhere, a bad image is dropped whatever ``--num-thread`` is, damaged images and formats
+other than JPEG and PNG are dropped too, only regular files are read, and nothing is written for no images.
 
-``options`` reads the command line, ``listing`` makes lists, ``packing`` makes records, ``console`` speaks.
+``options`` reads the command line, ``listing`` makes lists, ``packing`` makes record files of what ``loading`` makes of their
+rows, ``encoding`` makes images anew, ``console`` speaks.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: MXNet's own arguments, without the program's name; None means the process's.
 
     Returns:
-        The exit code: 0 well, 1 images or rows were dropped, 2 refused to start, 3 the disk failed, 130 interrupted.
+        The exit code: 0 well, 1 images or rows were dropped, 2 refused to start, 3 disk or process failed, 130 interrupted.
     """
     console = Console()
     try:

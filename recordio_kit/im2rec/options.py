@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from recordio_kit._images.info import MAX_SIDE
+
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,7 +31,9 @@ _SWITCHES: Final = {
 }
 _WORDS: Final = {"true": True, "false": False}
 _DIGITS: Final = {"1": True, "0": False}
-_EPILOG: Final = "exit codes: 0 well, 1 images or rows were dropped, 2 refused to start, 3 the disk failed, 130 interrupted"
+_EPILOG: Final = (
+    "exit codes: 0 well, 1 images or rows were dropped, 2 refused to start, 3 disk or process failed, 130 interrupted"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,9 @@ class Options:
             if not (math.isfinite(ratio) and ratio >= 0):
                 msg = f"{flag} {ratio}: give a share between 0 and 1"
                 raise ValueError(msg)
+        if self.resize not in range(MAX_SIDE + 1) and not (self.list or self.pass_through):
+            msg = f"--resize {self.resize}: give 0 to {MAX_SIDE:,}"
+            raise ValueError(msg)
         if not os.path.isdir(self.root):
             msg = f"ROOT {self.root} is no folder; the arguments are PREFIX ROOT, in this order"
             raise ValueError(msg)
@@ -137,8 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     records.add_argument("--pass-through", action="store_true", help="pack the files as they are")
     records.add_argument("--resize", type=int, default=0, help="length of the shorter edge in pixels; 0 keeps the size")
     records.add_argument("--center-crop", action="store_true", help="cut the middle out as a square first")
-    records.add_argument("--quality", type=int, default=95, help="JPEG quality 1 to 100, or PNG compression 1 to 9")
-    records.add_argument("--num-thread", type=int, default=1, help="threads that encode; the order is always the list's")
+    records.add_argument("--quality", type=int, default=95, help="JPEG quality 1 to 100, or PNG compression 0 to 9")
+    records.add_argument("--num-thread", type=int, default=1, help="processes that encode; the order is always the list's")
     records.add_argument("--color", type=int, default=1, choices=[-1, 0, 1], help="1 colour, 0 grey, -1 as it is, with alpha")
     records.add_argument("--encoding", default=".jpg", choices=[".jpg", ".png"], help="format of the packed images")
     records.add_argument("--pack-label", action="store_true", help="pack all labels of a row; without it the first alone")

@@ -53,7 +53,7 @@ def pack_img(
     Args:
         header: as for ``pack``.
         img: [height, width], [height, width, 1] or [height, width, 3] uint8 BGR; a fourth channel is alpha, which PNG keeps.
-        quality: JPEG quality 1 to 100; without effect on PNG.
+        quality: of JPEG, 1 to 100; of PNG, the compression 0 to 9, and 9 for all above, as OpenCV takes it.
         img_fmt: ``".jpg"``, ``".jpeg"`` or ``".png"``, in any case.
 
     Raises:
@@ -66,7 +66,9 @@ def pack_img(
         msg = f"img_fmt is one of {', '.join(_FORMATS)}, not {img_fmt!r}"
         raise ValueError(msg)
     array = _swap_red_and_blue(img)
-    return pack_record(header, encode_image(array, quality=quality) if name == "jpeg" else encode_image(array, format=name))
+    if name == "jpeg":
+        return pack_record(header, encode_image(array, quality=quality))
+    return pack_record(header, encode_image(array, format=name, compression=min(max(quality, 0), 9)))
 
 
 def unpack_img(s: Buffer, iscolor: int = -1) -> tuple[IRHeader, NDArray[np.uint8]]:

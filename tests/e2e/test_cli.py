@@ -266,7 +266,7 @@ def test_doctor_finds_what_is_needed(capsys):
     result, words = capsys.readouterr()
     found = json.loads(result)
     assert found["missing"] == []
-    assert found["im2rec_exact"] is True
+    assert found["im2rec_exact"]["jpeg"] is True
     assert found["tried"]["decode"]["pillow"] == found["tried"]["resize"]["numpy"] == "ready"
     for work, words_for_it in (("decode", "decode JPEG"), ("encode", "encode JPEG"), ("resize", "resize")):
         assert f"{words_for_it}: {found['engines'][work]}\n" in words

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
 from recordio_kit._images.codec import decode_image, encode_image
+from recordio_kit._images.png_pixels import read_stored_png
+from recordio_kit._storage.local import LocalStore
 from recordio_kit._storage.reader import RecordReader
 from recordio_kit.errors import StorageError
-from recordio_kit.im2rec import main
+from recordio_kit.im2rec import loading, main
 from recordio_kit.im2rec.options import parse_options
+from tests.image_samples import deep, png_samples
 
 
 @pytest.fixture
@@ -412,8 +417,117 @@ def test_an_image_that_cannot_be_decoded_is_dropped_and_named(prefix, photos, ca
     assert "p.lst line 8: dropped 7.jpg" in err
 
 
-@pytest.mark.parametrize("args", [["--resize", "-5"], ["--quality", "101"]])
-def test_options_that_no_encoder_takes_are_refused(prefix, photos, args):
+@pytest.mark.parametrize("size", ["-5", "65501"])
+def test_a_size_that_no_image_has_is_refused_where_images_are_resized(prefix, photos, capsys, size):
     prefix.with_suffix(".lst").write_bytes(photos[1].encode())
-    assert main([str(prefix), str(photos[0]), *args]) == 2
+    assert main([str(prefix), str(photos[0]), "--resize", size]) == 2
+    assert f"--resize {size}: give 0 to 65,500" in capsys.readouterr().err
     assert names_in(prefix.parent) == ["p.lst"]
+    assert main([str(prefix), str(photos[0]), "--resize", size, "--pass-through"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("beyond", "bound"),
+    [
+        (["--quality", "0"], ["--quality", "1"]),
+        (["--quality", "300"], ["--quality", "100"]),
+        (["--encoding", ".png"], ["--encoding", ".png", "--quality", "9"]),
+        (["--encoding", ".png", "--quality", "-1"], ["--encoding", ".png", "--quality", "0"]),
+    ],
+)
+def test_a_quality_out_of_bounds_is_the_nearest_bound(prefix, photos, beyond, bound):
+    files = []
+    for args in (beyond, bound):
+        assert reencode(prefix, photos, *args)[0] == 0
+        files.append(prefix.with_suffix(".rec").read_bytes())
+    assert files[0] == files[1]
+
+
+def test_images_of_other_formats_are_dropped_and_named(prefix, photos, capsys):
+    (photos[0] / "4.jpg").write_bytes(b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0")
+    assert reencode(prefix, photos)[0] == 1
+    assert "p.lst line 5: dropped 4.jpg: its bytes are BMP" in capsys.readouterr().err
+
+
+def test_16_bit_images_that_mxnets_tool_turns_white_are_said(prefix, photos, capsys):
+    wide = png_samples(deep(24, 40, 3, 16), 16, 2)
+    (photos[0] / "11.png").write_bytes(wide)
+    assert reencode(prefix, photos, "--color", "-1")[0] == 0
+    assert "--color 1 keeps them: 1 (11.png)" in capsys.readouterr().err
+    assert decode_image(bodies(prefix)[11]).mean() > 250
+    for args in (["--color", "1"], ["--color", "-1", "--encoding", ".png"]):
+        assert reencode(prefix, photos, *args)[0] == 0
+        assert capsys.readouterr().err == ""
+    np.testing.assert_array_equal(read_stored_png(bodies(prefix)[11]), read_stored_png(wide))
+
+
+def test_pngs_of_another_zlib_are_said(prefix, photos, capsys, monkeypatch):
+    monkeypatch.setattr("recordio_kit._images.png_write.png_is_exact", lambda: False)
+    assert reencode(prefix, photos, "--encoding", ".png")[0] == 0
+    assert "the same pixels, in other bytes" in capsys.readouterr().err
+    assert reencode(prefix, photos)[0] == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def pool(monkeypatch):
+    """Give the smallest job to two workers, three rows at a time."""
+    monkeypatch.setattr(loading, "usable_cpus", lambda: 2)
+    monkeypatch.setattr(loading, "WORTH_A_POOL_SECONDS", 0.002)
+    monkeypatch.setattr(loading, "_CHUNK_ROWS", 3)
+
+
+def test_workers_change_neither_bytes_nor_words(prefix, photos, capsys, pool):
+    root, rows = photos
+    (root / "4.jpg").write_bytes(b"no image")
+    (root / "7.jpg").unlink()
+    rows = "first\n" + rows.replace("\n5\t", "\nx\t") + "13\t0\t1\t../photos/1.jpg\n"
+    prefix.with_suffix(".lst").write_text(rows)
+    results = []
+    for workers in ("1", "4"):
+        code = main([str(prefix), str(root), "--resize", "16", "--num-thread", workers])
+        out, err = capsys.readouterr()
+        files = [prefix.with_suffix(suffix).read_bytes() for suffix in (".rec", ".idx")]
+        results.append((code, re.sub(r"time: \S+", "", out), err, files))
+    assert results[0] == results[1]
+    assert results[0][0] == 1
+    assert re.findall(r"p\.lst line (\d+): dropped", results[0][2]) == ["1", "6", "7", "9"]
+
+
+class Deadly(LocalStore):
+    """A store that ends the worker that unpacks it."""
+
+    def __reduce__(self):
+        return os._exit, (7,)
+
+
+def test_a_dead_worker_ends_the_run_and_leaves_the_old_files(prefix, photos, capsys, monkeypatch, pool):
+    assert reencode(prefix, photos)[0] == 0
+    before = {path: path.read_bytes() for path in prefix.parent.iterdir()}
+    capsys.readouterr()
+    monkeypatch.setattr("recordio_kit.im2rec.packing.LocalStore", Deadly)
+    assert main([str(prefix), str(photos[0]), "--resize", "16", "--num-thread", "2"]) == 3
+    err = capsys.readouterr().err
+    assert "exited with code 7" in err
+    assert "lines 1 to 3 of the list (0.jpg to 2.jpg)" in err
+    assert {path: path.read_bytes() for path in prefix.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("args", [["--num-thread", "1"], ["--num-thread", "2", "--pass-through"]])
+def test_no_worker_is_started_for_one_thread_or_to_copy(prefix, photos, monkeypatch, pool, args):
+    monkeypatch.setattr("recordio_kit.im2rec.packing.LocalStore", Deadly)
+    prefix.with_suffix(".lst").write_bytes(photos[1].encode())
+    assert main([str(prefix), str(photos[0]), *args]) == 0
+
+
+def test_a_failing_disk_ends_the_workers_and_leaves_the_old_files(prefix, photos, capsys, monkeypatch, pool):
+    def write(_sink, _data):
+        message = "no room"
+        raise StorageError(message)
+
+    monkeypatch.setattr("recordio_kit._storage.local.LocalSink.write", write)
+    prefix.with_suffix(".lst").write_bytes(photos[1].encode())
+    assert main([str(prefix), str(photos[0]), "--num-thread", "2"]) == 3
+    assert "no room" in capsys.readouterr().err
+    assert names_in(prefix.parent) == ["p.lst"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "recordio_kit-keeper"]
