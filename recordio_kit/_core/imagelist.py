@@ -1,7 +1,8 @@
 """ImageList: the columns of an image list, and the entries seen through them.
 
 Strategy: a list of a hundred million images must fit, so it is kept as columns (an int64 index, float32 labels, one UTF-8
-blob of paths with offsets) at well under 100 bytes an entry; an ``LstEntry`` is made when it is looked at. Lists are
+blob of paths with offsets) at well under 100 bytes an entry; an ``LstEntry`` is made when it is looked at. Paths become
+bytes and text again by the block, with NUL between them, one by one only where a path holds NUL itself. Lists are
 immutable: every operation returns another list that shares what it can. Text formats live in ``lst.py``.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -17,7 +18,14 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    Number = TypeVar("Number", np.float32, np.float64)
+
 __all__ = ["Finding", "ImageList", "LstEntry"]
+
+#: Paths that are text at the same time, so that a look at all of them costs no memory.
+_BLOCK: Final = 1 << 13
+#: Texts of paths that become bytes at the same time.
+_BATCH: Final = 1 << 5
 
 
 class LstEntry(NamedTuple):
@@ -79,20 +87,13 @@ class ImageList(Sequence[LstEntry]):
         findings: Iterable[Finding] = (),
     ) -> None:
         """Encode the paths and check that the columns agree."""
-        encoded = [path.encode("utf-8", "surrogateescape") for path in paths]
-        offsets = np.zeros(len(encoded) + 1, np.int64)
-        np.cumsum([len(path) for path in encoded], out=offsets[1:])
-        self._assign(
-            _blob=b"".join(encoded),
-            _offsets=offsets,
-            indexes=np.array(indexes, np.int64).reshape(-1),
-            labels=_exact_labels(labels),
-            classes=classes,
-            root=root,
-            sizes=sizes,
-            stamps=stamps,
-            findings=findings,
-        )
+        facts = {"classes": classes, "root": root, "sizes": sizes, "stamps": stamps, "findings": findings}
+        self._fill(np.array(indexes, np.int64), labels, _encode(list(paths)), facts)
+
+    def _fill(self, indexes: ArrayLike, labels: ArrayLike, paths: tuple[bytes, NDArray[np.int64]], facts: dict[str, Any]) -> None:
+        blob, offsets = paths
+        numbers = np.asarray(indexes, np.int64).reshape(-1)
+        self._assign(_blob=blob, _offsets=offsets, indexes=numbers, labels=_exact_labels(labels), **facts)
         if len(self) and self.indexes.min() < 0:
             msg = f"index {self.indexes.min()}: an index is a whole number from 0 to 2**63 - 1"
             raise ValueError(msg)
@@ -142,6 +143,24 @@ class ImageList(Sequence[LstEntry]):
         labels = np.array([row[1] for row in rows], np.float64).reshape(len(rows), widths.pop() if widths else 1)
         return cls([row[0] for row in rows], labels, [row[2] for row in rows], **facts)
 
+    @classmethod
+    def from_joined(cls, indexes: ArrayLike, labels: ArrayLike, texts: Sequence[str], **facts: Any) -> ImageList:
+        """Return the list whose paths come as texts, each of one path or of several with NUL between them; arrays are taken over.
+
+        Args:
+            indexes: as for the class.
+            labels: as for the class.
+            texts: one at least.
+            facts: ``classes``, ``root``, ``sizes``, ``stamps``, ``findings`` as for the class.
+
+        Raises:
+            ValueError: as for the class.
+        """
+        made = object.__new__(cls)
+        unknown = {"classes": None, "root": None, "sizes": None, "stamps": None, "findings": ()}
+        made._fill(indexes, labels, _cut(texts), unknown | facts)
+        return made
+
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.indexes)
@@ -157,14 +176,17 @@ class ImageList(Sequence[LstEntry]):
             IndexError: the position is outside the list.
         """
         if isinstance(item, slice):
-            return self.take(np.arange(*item.indices(len(self))))
+            start, stop, step = item.indices(len(self))
+            return self._run(start, max(start, stop)) if step == 1 else self.take(np.arange(start, stop, step))
         position = range(len(self))[item]
         return LstEntry(int(self.indexes[position]), tuple(self.labels[position].tolist()), self.path_at(position))
 
     def __iter__(self) -> Iterator[LstEntry]:
         """Yield the entries in list order."""
-        for index, labels, path in zip(self.indexes.tolist(), self.labels.tolist(), self.paths, strict=True):
-            yield LstEntry(index, tuple(labels), path)
+        for start in range(0, len(self), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            labels = map(tuple, self.labels[block].tolist())
+            yield from map(LstEntry._make, zip(self.indexes[block].tolist(), labels, self._texts(block), strict=True))
 
     def __eq__(self, other: object) -> bool:
         """Tell whether both hold the same entries and class names; roots, sizes and findings do not matter."""
@@ -201,8 +223,19 @@ class ImageList(Sequence[LstEntry]):
     @property
     def paths(self) -> Iterator[str]:
         """Yield the paths in list order."""
-        for start, end in pairwise(self._offsets.tolist()):
-            yield self._blob[start:end].decode("utf-8", "surrogateescape")
+        for start in range(0, len(self), _BLOCK):
+            yield from self._texts(slice(start, start + _BLOCK))
+
+    def _texts(self, block: slice) -> list[str]:
+        """Return the paths of a block, which is not empty."""
+        offsets = self._offsets[block.start : block.stop + 1]
+        blob = self._blob[offsets[0] : offsets[-1]]
+        spaced = np.insert(np.frombuffer(blob, np.uint8), offsets[1:-1] - offsets[0], 0).tobytes()
+        texts = spaced.decode("utf-8", "surrogateescape").split("\0")
+        if len(texts) == len(offsets) - 1:
+            return texts
+        ends = (offsets - offsets[0]).tolist()
+        return [blob[start:end].decode("utf-8", "surrogateescape") for start, end in pairwise(ends)]
 
     def path_at(self, position: int) -> str:
         """Return the path at a position, counted from 0."""
@@ -239,11 +272,17 @@ class ImageList(Sequence[LstEntry]):
         offsets = np.zeros(len(chosen) + 1, np.int64)
         np.cumsum(ends - starts, out=offsets[1:])
         blob = b"".join([self._blob[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)])
-        columns = {
-            name: None if (column := getattr(self, name)) is None else column[chosen]
-            for name in ("indexes", "labels", "sizes", "stamps")
-        }
-        return self._with(_blob=blob, _offsets=offsets, **columns)
+        return self._with(_blob=blob, _offsets=offsets, **self._rows(chosen))
+
+    def _run(self, start: int, stop: int) -> ImageList:
+        """Return the list of the entries from one position to before another, without a look at each."""
+        offsets = self._offsets[start : stop + 1]
+        blob = self._blob[offsets[0] : offsets[-1]]
+        return self._with(_blob=blob, _offsets=offsets - offsets[0], **self._rows(slice(start, stop)))
+
+    def _rows(self, chosen: slice | NDArray[np.int64]) -> dict[str, Any]:
+        names = ("indexes", "labels", "sizes", "stamps")
+        return {name: None if (column := getattr(self, name)) is None else column[chosen] for name in names}
 
     def renumber(self) -> ImageList:
         """Return the same list with the indexes 0, 1, 2 ... in list order."""
@@ -267,18 +306,48 @@ class ImageList(Sequence[LstEntry]):
         return made
 
 
+def _encode(paths: list[str]) -> tuple[bytes, NDArray[np.int64]]:
+    """Return paths as one blob, and the offsets that each starts at and the last ends at."""
+    joined = "\0".join(paths)
+    if len(paths) > 1 and joined.count("\0") == len(paths) - 1:
+        try:
+            return _cut([joined])
+        except UnicodeEncodeError:
+            pass
+    encoded = [path.encode("utf-8", "surrogateescape") for path in paths]
+    return b"".join(encoded), np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+
+
+def _cut(texts: Sequence[str]) -> tuple[bytes, NDArray[np.int64]]:
+    """Return the blob and the offsets of paths that have NUL between them."""
+    blobs, offsets, base = [], [np.zeros(1, np.int64)], 0
+    for start in range(0, len(texts), _BATCH):  # a million folders may hold an image each
+        data = "\0".join(texts[start : start + _BATCH]).encode("utf-8", "surrogateescape")
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == 0)
+        ends += base - np.arange(len(ends))
+        base += len(data) - len(ends)
+        blobs.append(data.replace(b"\0", b""))
+        offsets += [ends, np.array([base])]
+    return b"".join(blobs), np.concatenate(offsets)
+
+
 def _exact_labels(labels: ArrayLike) -> NDArray[np.float32]:
-    wide = np.asarray(labels, np.float64)
-    if wide.ndim < 2:
-        wide = wide.reshape(-1, 1)
-    if wide.ndim > 2 or not wide.shape[1]:
-        msg = f"a list needs at least one label for each image: [n] or [n, k] labels, these are {list(wide.shape)}"
-        raise ValueError(msg)
+    if isinstance(labels, np.ndarray) and labels.dtype == np.float32:  # nothing to lose
+        return _table(np.array(labels, np.float32))
+    wide = _table(np.asarray(labels, np.float64))
     lost = lost_labels(wide)
     if lost.any():
         msg = f"label {wide[lost][0]:.0f} is lost in float32, which a .rec stores labels in (whole numbers up to 2**24 are safe)"
         raise ValueError(msg)
     return wide.astype(np.float32)
+
+
+def _table(labels: NDArray[Number]) -> NDArray[Number]:
+    table = labels.reshape(-1, 1) if labels.ndim < 2 else labels
+    if table.ndim > 2 or not table.shape[1]:
+        msg = f"a list needs at least one label for each image: [n] or [n, k] labels, these are {list(table.shape)}"
+        raise ValueError(msg)
+    return table
 
 
 def lost_labels(labels: NDArray[np.float64]) -> NDArray[np.bool_]:

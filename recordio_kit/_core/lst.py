@@ -3,13 +3,15 @@
 Strategy: writing is strict (UTF-8, LF, labels as ``%f`` where that is exact, else the shortest text that is; a path that
 a row cannot hold is refused). Reading is tolerant and outspoken: a byte order mark, CRLF, blank lines and spaces in the
 place of tabs are understood and reported as findings with their line; anything else is an error that names the line. No
-row is dropped in silence. im2rec's own, laxer reader lives in ``recordio_kit.im2rec``.
+row is dropped in silence. Text that is as it would be written is read by the block; the first sign of anything else, and
+all of it is read row by row. im2rec's own, laxer reader lives in ``recordio_kit.im2rec``.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,13 +23,21 @@ from recordio_kit.errors import ListSyntaxError, UnsafePathError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
 _INDEX: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 # float() would also take "nan", "1_0" and other scripts' digits: no list means those.
 NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _MAX_INDEX: Final = (1 << 63) - 1
+_INDEX_DIGITS: Final = len(str(_MAX_INDEX))
+_SIGNS: Final = "\t\n\r\0"
 _SPACES: Final = re.compile(" +")
 _BOM: Final = "\ufeff"
 _ROW: Final = "a row is 'index TAB label TAB path'"
+#: Cells that are written at a time, and bytes that are read.
+_BLOCK_CELLS: Final = 1 << 14
+_BLOCK_BYTES: Final = 1 << 19
+_NO_MARKS: Final = bytes(sign for sign in range(256) if sign not in b"\t\n")
 
 
 def format_lst(images: ImageList) -> bytes:
@@ -44,11 +54,32 @@ def format_lst(images: ImageList) -> bytes:
         msg = "a .lst holds finite labels; this list has NaN or infinity among them"
         raise ValueError(msg)
     texts = {value: _format_label(value) for value in np.unique(images.labels).tolist()}
-    rows = []
-    for entry in images:
-        check_path(entry.path)
-        rows.append(f"{entry.index}\t" + "".join([f"{texts[label]}\t" for label in entry.labels]) + f"{entry.path}\n")
-    return "".join(rows).encode("utf-8", "surrogateescape")
+    count = max(1, _BLOCK_CELLS // (images.label_width + 2))
+    paths = images.paths
+    blocks = []
+    for start in range(0, len(images), count):
+        block = slice(start, start + count)
+        labels = [map(texts.__getitem__, column) for column in images.labels[block].T.tolist()]
+        names = list(islice(paths, count))
+        check_paths(names)
+        rows = map("\t".join, zip(map(str, images.indexes[block].tolist()), *labels, names, strict=True))
+        blocks.append(("\n".join(rows) + "\n").encode("utf-8", "surrogateescape"))
+    return b"".join(blocks)
+
+
+def check_paths(paths: list[str]) -> None:
+    """Refuse the first of these paths that a ``.lst`` row cannot hold.
+
+    Args:
+        paths: the path column.
+
+    Raises:
+        UnsafePathError: as ``check_path`` says.
+    """
+    text = "".join(paths)
+    odd = not all(paths) or any(sign in text for sign in _SIGNS) or list(map(str.strip, paths)) != paths
+    for path in paths if odd else ():
+        check_path(path)
 
 
 def check_path(path: str) -> None:
@@ -60,7 +91,7 @@ def check_path(path: str) -> None:
     Raises:
         UnsafePathError: it is empty, holds TAB, LF, CR or NUL, or starts or ends with white space.
     """
-    if not path or path != path.strip() or any(sign in path for sign in "\t\n\r\0"):
+    if not path or path != path.strip() or any(sign in path for sign in _SIGNS):
         msg = f"the file name {path!r} cannot stand in a .lst (TAB, line breaks, NUL, outer white space): rename the file"
         raise UnsafePathError(msg)
 
@@ -80,6 +111,52 @@ def parse_lst(data: bytes, *, source: str | None = None) -> ImageList:
     Raises:
         ListSyntaxError: a row cannot be understood, two rows share an index, or rows differ in their number of labels.
     """
+    images = _parse_blocks(data)
+    return _parse_rows(data, source) if images is None else images
+
+
+def _parse_blocks(data: bytes) -> ImageList | None:
+    """Return the list of text that is as ``format_lst`` writes it, None where there is anything to find or to refuse."""
+    if not data.endswith(b"\n") or b"\r" in data or b"\0" in data:
+        return None
+    tabs = data.count(b"\t", 0, data.index(b"\n"))
+    indexes, labels, paths = [], [], []
+    start = 0
+    while start < len(data):
+        stop = data.find(b"\n", start + _BLOCK_BYTES) + 1 or len(data)
+        columns = _parse_block(data[start:stop], tabs)
+        if columns is None or lost_labels(columns[1]).any():
+            return None
+        indexes.append(columns[0])
+        labels.append(columns[1].astype(np.float32))
+        paths.append("\0".join(columns[2]))
+        start = stop
+    ordered = np.sort(np.concatenate(indexes))
+    if (ordered[1:] == ordered[:-1]).any():
+        return None
+    del ordered
+    return ImageList.from_joined(np.concatenate(indexes), np.concatenate(labels), paths)
+
+
+def _parse_block(data: bytes, tabs: int) -> tuple[NDArray[np.int64], NDArray[np.float64], list[str]] | None:
+    marks = data.translate(None, _NO_MARKS)
+    count = marks.count(b"\n")
+    if tabs < 2 or marks != (b"\t" * tabs + b"\n") * count:
+        return None
+    cells = data.decode("utf-8", "surrogateescape")[:-1].replace("\n", "\t").split("\t")
+    indexes, paths = cells[:: tabs + 1], cells[tabs :: tabs + 1]
+    digits = "".join(indexes)
+    if not (all(indexes) and digits.isdigit() and digits.isascii() and max(map(len, indexes)) < _INDEX_DIGITS):
+        return None
+    if not all(paths) or list(map(str.strip, paths)) != paths:
+        return None
+    columns = [cells[place :: tabs + 1] for place in range(1, tabs)]
+    numbers = {text: float(text) if NUMBER.fullmatch(text) else math.nan for text in set().union(*columns)}
+    labels = np.column_stack([list(map(numbers.__getitem__, column)) for column in columns])
+    return (np.array(list(map(int, indexes)), np.int64), labels, paths) if np.isfinite(labels).all() else None
+
+
+def _parse_rows(data: bytes, source: str | None) -> ImageList:
     text = data.decode("utf-8", "surrogateescape")
     findings: list[Finding] = []
     if text.startswith(_BOM):

@@ -20,8 +20,6 @@ import numpy as np
 
 from recordio_kit._core.imagelist import Finding
 from recordio_kit._core.lst import check_classes, parse_classes
-from recordio_kit._core.manifest import Manifest
-from recordio_kit._core.split import part_name
 from recordio_kit._pipeline.numbering import Rows, number_rows
 from recordio_kit._pipeline.tally import plain, tally
 from recordio_kit._storage.base import read_all
@@ -128,6 +126,8 @@ def read_classes(source: Any) -> tuple[str, ...]:
         data = read_file(source, "file of class names")
         name = os.fspath(source)
         if data.lstrip().startswith(b"{"):
+            from recordio_kit._core.manifest import Manifest
+
             return read_classes(Manifest.from_json(data, source=name))
         try:
             return parse_classes(data)
@@ -270,6 +270,8 @@ def _texts(
     paths: Iterable[str], rows: list[list[str]], column: int, refuse: Callable[[int, str], ValueError], *, part: bool
 ) -> dict[str, str]:
     """Return a text column by path; parts go by the names that splits have."""
+    from recordio_kit._core.split import part_name
+
     texts = {}
     for row, path in enumerate(paths):
         text = rows[row][column]

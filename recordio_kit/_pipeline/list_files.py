@@ -48,7 +48,8 @@ def read_list(path: str | os.PathLike[str]) -> ImageList:
     except ValueError as error:
         msg = f"{store.uri(beside)}: {error}"
         raise ValueError(msg) from error
-    if images.label_width == 1 and not np.isin(images.labels, np.arange(len(classes))).all():
+    labels = images.labels
+    if images.label_width == 1 and not ((labels == np.floor(labels)) & (labels >= 0) & (labels < len(classes))).all():
         told = f"{beside} is not used: it names {len(classes)} classes, but not all labels are 0 to {len(classes) - 1}"
         return images.replace(findings=(*images.findings, Finding(0, told)))
     return images.replace(classes=classes)

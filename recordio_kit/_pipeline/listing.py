@@ -13,7 +13,6 @@ import numpy as np
 
 from recordio_kit._core.imagelist import Finding, ImageList
 from recordio_kit._core.lst import check_classes
-from recordio_kit._core.split import part_name
 from recordio_kit._pipeline.class_file import read_class_file
 from recordio_kit._pipeline.labels import LabelTable, read_classes, read_labels
 from recordio_kit._pipeline.list_files import read_list, write_list
@@ -61,7 +60,8 @@ def make_list(
             the time (on a network far less still).
 
     Returns:
-        The list, with ``root``, ``classes``, ``sizes`` and ``stamps`` (None without ``sizes``), and in ``findings`` what was left out or looks odd.
+        The list, with ``root``, ``classes``, with ``sizes`` and ``stamps`` if sizes were looked up, and in ``findings`` what
+        was left out or looks odd.
 
     Raises:
         ValueError: no such folder, no images, an empty class folder (without ``classes``), a folder that is no class,
@@ -136,7 +136,7 @@ def make_split_lists(
     scan = walk(root, exts=exts, ignore=ignore, follow_links=follow_links)
     folders = _part_folders(scan)
     images = _label(scan, table, names, depth=1, sizes=True)
-    owners = np.repeat([run.folder.partition("/")[0] for run in scan.runs], [run.count for run in scan.runs])
+    owners = np.repeat([run.folder.partition("/")[0] for run in scan.runs], [run.size for run in scan.runs])
     parts = {part: images.take(np.flatnonzero(owners == folder)) for part, folder in folders.items()}
     parts = {part: (_by_class(images) if table is None else images).renumber() for part, images in parts.items()}
     for part, folder in folders.items():
@@ -160,6 +160,8 @@ def _all_splits(folders: Sequence[str]) -> tuple[str, ...]:
 
 def _part_folders(scan: Scan) -> dict[str, str]:
     """Return each part's folder, ``train`` first."""
+    from recordio_kit._core.split import part_name
+
     tops = [folder for folder in scan.folders if "/" not in folder]
     if not tops or not _all_splits(tops):
         msg = f"{scan.given} is not split: its folders are to be named train, validation (or val, valid) and test"
@@ -173,7 +175,7 @@ def _part_folders(scan: Scan) -> dict[str, str]:
     loose = Tally()
     for run in scan.runs:
         if not run.folder:
-            loose.add(run.first, run.count)
+            loose.add(run.first, run.size)
     if loose:
         told = loose.say("image stands beside the split folders", "images stand beside the split folders")
         msg = f"{scan.given}: {told}; move into one of them, or leave out with ignore= (--ignore)"
@@ -193,13 +195,14 @@ def _label(scan: Scan, table: LabelTable | None, names: tuple[str, ...] | None, 
         labels, classes = _folder_labels(scan, names, depth)
         findings += _misnumbered(classes) if names is None else []
     else:
-        aligned = table.align(scan.paths)
+        aligned = table.align(scan.paths.split("\0"))
         labels, classes = list(aligned.labels.values()), aligned.classes
         findings += aligned.findings
-    return ImageList(
-        np.arange(len(scan.paths)),
-        np.reshape(labels, (len(scan.paths), -1)),
-        scan.paths,
+    count = sum(run.size for run in scan.runs)
+    return ImageList.from_joined(
+        np.arange(count),
+        np.reshape(labels, (count, -1)),
+        [run.paths for run in scan.runs],
         classes=classes,
         root=scan.root,
         sizes=np.asarray(scan.sizes) if sizes else None,
@@ -224,7 +227,7 @@ def _folder_labels(scan: Scan, names: tuple[str, ...] | None, depth: int) -> tup
         if len(parts) > depth + 1:
             codes.append(seen.setdefault(parts[depth], len(seen)))
         else:
-            loose.add(run.first, run.count)
+            loose.add(run.first, run.size)
     if loose:
         _refuse_loose(scan, loose, beside=bool(seen))
     folders = {parts[depth] for folder in scan.folders if len(parts := folder.split("/")) == depth + 1}
@@ -237,7 +240,7 @@ def _folder_labels(scan: Scan, names: tuple[str, ...] | None, depth: int) -> tup
         msg = f"{scan.given}: {told}; add to classes= (--classes), or leave out with ignore= (--ignore)"
         raise ValueError(msg)
     place = {name: label for label, name in enumerate(names)}
-    return np.repeat(np.array([place[name] for name in seen])[codes], [run.count for run in scan.runs]), names
+    return np.repeat(np.array([place[name] for name in seen])[codes], [run.size for run in scan.runs]), names
 
 
 def _refuse_loose(scan: Scan, loose: Tally, *, beside: bool) -> None:

@@ -2,9 +2,9 @@
 
 Strategy: one ``os.scandir`` a folder and, where sizes are wanted, one stat an image, on a stack of its own (no tree is too
 deep), into columns and not into an object a file; each folder is sorted as it is met, so nothing depends on the file
-system's order. Files that are plainly images are taken by the folder; every other entry is looked at alone. Each that is
-not hidden ends in exactly one place: it is taken, tallied and told as a finding, or refused. Nothing here knows of classes
-or labels, and no file is opened.
+system's order. Where all files of a folder are plainly images, they are taken together, and one by one where not. Every
+entry that is not hidden ends in exactly one place: it is taken, tallied and told as a finding, or refused. Nothing here
+knows of classes or labels, and no file is opened.
 """
 
 from __future__ import annotations
@@ -41,17 +41,22 @@ _LITTER: Final = frozenset(("__macosx", "thumbs.db", "desktop.ini"))
 
 
 class Run(NamedTuple):
-    """Count images of one folder that follow each other.
+    """Hold images of one folder that follow each other.
 
     Args:
-        folder: the start of their paths: nothing, or a relative path with ``/`` at its end.
-        first: the first one's path.
-        count: how many there are.
+        folder: what their paths start with: nothing, or a relative path with ``/`` at its end.
+        paths: their paths with NUL between them, which no file system has in a name.
+        size: how many there are.
     """
 
     folder: str
-    first: str
-    count: int  # type: ignore[assignment]  # shadows tuple.count
+    paths: str
+    size: int
+
+    @property
+    def first(self) -> str:
+        """Return the first one's path."""
+        return self.paths.partition("\0")[0]
 
 
 @dataclass(slots=True)
@@ -61,8 +66,7 @@ class Scan:
     Args:
         given: the root as the caller wrote it.
         root: its absolute path.
-        paths: the images, relative to the root, with ``/``.
-        runs: the same, counted by folder.
+        runs: the images, their paths relative to the root, with ``/``.
         sizes: their sizes in bytes, if those were wanted.
         stamps: their modification times in ns, likewise.
         folders: the folders below the root that were walked, relative, with ``/``.
@@ -74,7 +78,6 @@ class Scan:
 
     given: str
     root: str
-    paths: list[str] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     sizes: array[int] = field(default_factory=lambda: array("q"))
     stamps: array[int] = field(default_factory=lambda: array("q"))
@@ -83,6 +86,11 @@ class Scan:
     links: Tally = field(default_factory=Tally)
     ignored: Tally = field(default_factory=Tally)
     repeated: Tally = field(default_factory=Tally)
+
+    @property
+    def paths(self) -> str:
+        """Return the paths of all images with NUL between them."""
+        return "\0".join([run.paths for run in self.runs])
 
     def findings(self) -> list[Finding]:
         """Say what was left out, one finding a kind."""
@@ -153,6 +161,7 @@ class _Walker:
     ) -> None:
         self.scan = Scan(os.fspath(root), _existing_folder(os.fspath(root)))
         self._exts = _suffixes(exts)
+        self._plain = _plain_names(self._exts)
         self._ignored = _matcher(ignore)
         self._follow_links = follow_links
         self._sizes = sizes
@@ -189,18 +198,17 @@ class _Walker:
         """Take images of a folder that follow each other."""
         if not names:
             return
-        paths = (prefix + ("\0" + prefix).join(names)).split("\0")  # no file system has NUL in a name
-        text = "".join(paths)
-        if not text.isprintable() or text[0] == " ":  # a space sorts before all else that prints: the first has it, or none
-            for path in paths:
-                if not _fits_a_row(path):
-                    self._unsafe.add(path)
-        self.scan.paths += paths
-        self.scan.runs.append(Run(prefix, paths[0], len(paths)))
+        paths = prefix + ("\0" + prefix).join(names)
+        # a space sorts before all else that prints: the first path starts with one, or none does
+        if not (prefix + "".join(names)).isprintable() or paths[0] == " ":
+            for name in names:
+                if not _fits_a_row(prefix + name):
+                    self._unsafe.add(prefix + name)
+        self.scan.runs.append(Run(prefix, paths, len(names)))
         folder = os.path.join(self.scan.root, prefix)
         with _reading(folder):
             if not self._sizes:
-                next(_statuses(folder, names))  # whether a folder lets its files be reached is asked of one
+                os.stat(os.path.join(folder, names[0]))  # whether a folder lets its files be reached is asked of one
                 return
             for status in _statuses(folder, names):
                 self.scan.sizes.append(status.st_size)
@@ -210,37 +218,34 @@ class _Walker:
         """Return the names of a folder's folders and of its images, each sorted."""
         files: list[str] = []
         folders: list[str] = []
-        others: list[os.DirEntry[str]] = []
+        rest: list[os.DirEntry[str]] = []
         folder = os.path.join(self.scan.root, prefix)
         with _reading(folder), os.scandir(folder) as entries:
             for entry in entries:
                 if entry.is_file(follow_symlinks=False):
                     files.append(entry.name)
                 else:
-                    others.append(entry)
-            images = [] if self._ignored else self._plain_images(files)
-            for name in set(files).difference(images):
-                if self._is_shown(prefix, name):
-                    self._sort_file(prefix, name, images)
-            for entry in others:
+                    rest.append(entry)
+            if self._ignored or not self._plain.fullmatch("/".join([*files, ""]).lower()):
+                files = [name for name in files if self._is_image(prefix, name)]
+            for entry in rest:
                 if not self._is_shown(prefix, entry.name) or not self._leads_on(prefix, entry):
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif entry.is_file():
-                    self._sort_file(prefix, entry.name, images)
-                else:
+                elif not entry.is_file():
                     self._special.add(prefix + entry.name)
-        return sorted(folders), sorted(images)
+                elif self._is_image(prefix, entry.name):
+                    files.append(entry.name)
+        return sorted(folders), sorted(files)
 
-    def _plain_images(self, files: list[str]) -> list[str]:
-        """Return the files that are images and neither hidden nor litter: nearly all there are."""
-        exts = self._exts
-        return [
-            name
-            for name in files
-            if (lower := name.lower()).endswith(exts) and lower[0] != "." and lower not in _LITTER
-        ]
+    def _is_image(self, prefix: str, name: str) -> bool:
+        if not self._is_shown(prefix, name):
+            return False
+        if name.lower().endswith(self._exts):
+            return True
+        self.scan.others.setdefault(os.path.splitext(name)[1].lower(), Tally()).add(prefix + name)
+        return False
 
     def _is_shown(self, prefix: str, name: str) -> bool:
         if name[0] == "." or name.lower() in _LITTER:
@@ -262,12 +267,6 @@ class _Walker:
             self._broken.add(prefix + entry.name)
         return False
 
-    def _sort_file(self, prefix: str, name: str, images: list[str]) -> None:
-        if name.lower().endswith(self._exts):
-            images.append(name)
-        else:
-            self.scan.others.setdefault(os.path.splitext(name)[1].lower(), Tally()).add(prefix + name)
-
     def refuse(self) -> None:
         """Raise what forbids a list of this tree."""
         advice = "remove it, or leave it out with ignore= (--ignore)"
@@ -277,10 +276,10 @@ class _Walker:
         _refuse(self._unsafe, "file name cannot stand in a .lst", "file names cannot stand in a .lst", advice)
         if images := {suffix: tally for suffix, tally in self.scan.others.items() if _IMAGE_LIKE.fullmatch(suffix)}:
             told = total(images.values()).say("image file would be left out", "image files would be left out")
-            advice = "take them with exts= (--exts), or leave them out with ignore= (--ignore GLOB)"
+            advice = "take them with exts= (--exts) and re-encode them (--resize), or leave them out with ignore= (--ignore GLOB)"
             msg = f"{told} ({counts(images)}); {advice}"
             raise ValueError(msg)
-        if not self.scan.paths:
+        if not self.scan.runs:
             raise ValueError(self._no_images())
 
     def _no_images(self) -> str:
@@ -358,6 +357,13 @@ def _suffixes(exts: Iterable[str]) -> tuple[str, ...]:
 def _matcher(ignore: Iterable[str]) -> re.Pattern[str] | None:
     globs = [ignore] if isinstance(ignore, str) else ignore
     return re.compile("|".join(patterns)) if (patterns := [fnmatch.translate(glob.rstrip("/")) for glob in globs]) else None
+
+
+def _plain_names(exts: tuple[str, ...]) -> re.Pattern[str]:
+    """Return what fits any number of image names in lower case, a ``/`` after each, none of them hidden or litter."""
+    ends = "|".join([re.escape(ext) for ext in exts if "/" not in ext]) or "(?!)"
+    litter = "|".join(map(re.escape, sorted(_LITTER)))
+    return re.compile(rf"(?:(?!(?:{litter})/)[^./][^/]*(?:{ends})/)*+")
 
 
 def _fits_a_row(path: str) -> bool:

@@ -3,22 +3,25 @@
 Strategy: the walk is ``os.walk`` with names sorted by code point, links followed; each folder that holds an image is a
 class, numbered as it is met; ids count up in walk order and stay with their images through Python's own shuffle of seed
 100. Chunks and ratios cut by truncation, and what falls off the end is in no list. All of that is kept, and its costs are
-said. All lists of a run are written before the first of them appears.
+said. Where nothing about a folder is odd, its files are taken together, else one by one. All lists of a run are written
+before the first of them appears.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from typing import TYPE_CHECKING, Final, NamedTuple
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-from recordio_kit._core.lst import check_path
+from recordio_kit._core.lst import check_path, check_paths
 from recordio_kit._storage.local import LocalStore
 from recordio_kit.errors import UnsafePathError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from recordio_kit._storage.base import Sink
     from recordio_kit.im2rec.console import Console
@@ -26,12 +29,16 @@ if TYPE_CHECKING:
 
 _SEED: Final = 100
 _ROOT_CLASS: Final = "."
+#: Rows that are text at the same time.
+_BLOCK: Final = 1 << 13
 
 
-class _Image(NamedTuple):
-    key: int
-    path: str
-    label: int
+@dataclass(slots=True)
+class _Images:
+    """Hold the images' paths and the text of their labels, in the order of their ids."""
+
+    paths: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
 
 
 def write_lists(options: Options, console: Console) -> None:
@@ -46,19 +53,21 @@ def write_lists(options: Options, console: Console) -> None:
         StorageError: a list could not be written; those that were published are whole.
     """
     images = _find_images(options, console)
+    keys = list(range(len(images.paths)))
     if options.shuffle:
-        random.Random(_SEED).shuffle(images)  # noqa: S311  # MXNet's order, no secret
+        random.Random(_SEED).shuffle(keys)  # noqa: S311  # MXNet's order, no secret
     store = LocalStore(os.path.dirname(options.prefix))
     stem = os.path.basename(options.prefix)
     sinks: list[Sink] = []
     try:
-        for suffix, part in _cut(images, options):
+        for suffix, part in _cut(keys, options):
             if suffix is None:
-                for image in part:
-                    console.wart("images in no list, cut off by the rounding of the ratios", image.path, lost=1)
+                for key in part:
+                    console.wart("images in no list, cut off by the rounding of the ratios", images.paths[key], lost=1)
                 continue
             sinks.append(store.create(f"{stem}{suffix}.lst", overwrite=True))
-            sinks[-1].write(_format_rows(part))
+            for start in range(0, len(part), _BLOCK):
+                sinks[-1].write(_format_rows(images, part[start : start + _BLOCK]))
             sinks[-1].seal()
         for sink in sinks:
             sink.commit()
@@ -68,21 +77,20 @@ def write_lists(options: Options, console: Console) -> None:
         raise
 
 
-def _find_images(options: Options, console: Console) -> list[_Image]:
-    images: list[_Image] = []
+def _find_images(options: Options, console: Console) -> _Images:
+    images = _Images()
     classes: dict[str, int] = {}
-    for folder, name in _walk(options, console):
-        suffix = os.path.splitext(name)[1].lower()
-        path = name if folder == _ROOT_CLASS else f"{folder}/{name}"
-        if suffix not in options.exts:
-            console.wart(f"files left out by their ending {suffix or '(none)'}; --exts takes them", path)
-        elif not os.path.isfile(os.path.join(options.root, path)):
-            console.wart("names that are no readable files, such as broken links, left out", path, lost=1)
-        else:
+    plain = _plain_names(options.exts)
+    for folder, names in _walk(options, console):
+        prefix = "" if folder == _ROOT_CLASS else f"{folder}/"
+        paths = [prefix + name for name in names]
+        if paths and not (plain.fullmatch("/".join([*names, ""]).lower()) and _are_well(options, prefix, names, paths)):
+            paths = [path for path in paths if _is_image(options, console, path)]
+        if paths:
             label = classes.setdefault(folder, len(classes)) if options.recursive else 0
-            images.append(_Image(len(images), path, label))
-            _warn_name(path, console)
-    if not images:
+            images.paths += paths
+            images.labels += [f"{label:f}"] * len(paths)
+    if not images.paths:
         hint = "" if options.recursive else "; folders below ROOT are walked with --recursive only"
         msg = f"no image with an ending of {' '.join(options.exts)} in {options.root}; nothing was written{hint}"
         raise ValueError(msg)
@@ -93,12 +101,12 @@ def _find_images(options: Options, console: Console) -> list[_Image]:
     return images
 
 
-def _walk(options: Options, console: Console) -> Iterator[tuple[str, str]]:
-    """Yield (folder relative to ROOT, file name) in MXNet's order."""
+def _walk(options: Options, console: Console) -> Iterator[tuple[str, list[str]]]:
+    """Yield (folder relative to ROOT, names of what is no folder in it) in MXNet's order."""
     if not options.recursive:
-        for name in sorted(os.listdir(options.root)):
-            if not os.path.isdir(os.path.join(options.root, name)):
-                yield _ROOT_CLASS, name
+        names = sorted(os.listdir(options.root))
+        files = _regular_files(options.root)
+        yield _ROOT_CLASS, [name for name in names if name in files or not os.path.isdir(os.path.join(options.root, name))]
         return
 
     def refuse(error: OSError) -> None:
@@ -106,13 +114,54 @@ def _walk(options: Options, console: Console) -> Iterator[tuple[str, str]]:
 
     for path, folders, names in os.walk(options.root, onerror=refuse, followlinks=True):
         folders.sort()
-        folder = os.path.relpath(path, options.root).replace(os.sep, "/")
-        for name in sorted(names):
-            yield folder, name
+        yield os.path.relpath(path, options.root).replace(os.sep, "/"), sorted(names)
+
+
+def _plain_names(exts: Iterable[str]) -> re.Pattern[str]:
+    """Return what fits any number of names in lower case, a ``/`` after each, with these endings and no dot in front."""
+    endings = [re.escape(ext) for ext in exts if re.fullmatch(r"\.[^./]*", ext) and ext.isascii()]
+    return re.compile(rf"(?:[^./][^/]*(?:{'|'.join(endings) or '(?!)'})/)*+")
+
+
+def _are_well(options: Options, prefix: str, names: list[str], paths: list[str]) -> bool:
+    """Tell whether a folder's files are all regular files whose paths are nothing to speak of."""
+    if _is_hidden(prefix) or not _regular_files(os.path.join(options.root, prefix)).issuperset(names):
+        return False
+    try:
+        check_paths(paths)
+    except UnsafePathError:
+        return False
+    return True
+
+
+def _regular_files(folder: str) -> set[str]:
+    """Return the names of a folder's regular files: what its entries tell without a look at each."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+    except OSError:
+        return set()
+
+
+def _is_image(options: Options, console: Console, path: str) -> bool:
+    """Tell whether a file is an image, and say what is to be said about it."""
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix not in options.exts:
+        console.wart(f"files left out by their ending {suffix or '(none)'}; --exts takes them", path)
+    elif not os.path.isfile(os.path.join(options.root, path)):
+        console.wart("names that are no readable files, such as broken links, left out", path, lost=1)
+    else:
+        _warn_name(path, console)
+        return True
+    return False
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
 
 
 def _warn_name(path: str, console: Console) -> None:
-    if any(part.startswith(".") or part == "__MACOSX" for part in path.split("/")):
+    if _is_hidden(path):
         console.wart("hidden files, or files in hidden folders or __MACOSX, are taken as images", path)
     try:
         check_path(path)
@@ -144,13 +193,13 @@ def _image_below(options: Options) -> str | None:
     return None
 
 
-def _cut(images: list[_Image], options: Options) -> Iterator[tuple[str | None, list[_Image]]]:
-    """Yield (suffix of the list's name, its images), in MXNet's order; the suffix is None for images in no list."""
-    size = (len(images) + options.chunks - 1) // options.chunks
+def _cut(keys: list[int], options: Options) -> Iterator[tuple[str | None, list[int]]]:
+    """Yield (suffix of the list's name, the ids in it), in MXNet's order; the suffix is None for images in no list."""
+    size = (len(keys) + options.chunks - 1) // options.chunks
     test = int(size * options.test_ratio)
     train = test + int(size * options.train_ratio)
     for number in range(options.chunks):
-        chunk = images[number * size : (number + 1) * size]
+        chunk = keys[number * size : (number + 1) * size]
         stem = f"_{number}" if options.chunks > 1 else ""
         if options.train_ratio == 1.0:
             yield stem, chunk
@@ -161,8 +210,9 @@ def _cut(images: list[_Image], options: Options) -> Iterator[tuple[str | None, l
         yield f"{stem}_train", chunk[test:train]
 
 
-def _format_rows(images: list[_Image]) -> bytes:
-    text = "".join([f"{image.key}\t{image.label:f}\t{image.path}\n" for image in images])
+def _format_rows(images: _Images, keys: Sequence[int]) -> bytes:
+    paths, labels = images.paths, images.labels
+    text = "".join([f"{key}\t{labels[key]}\t{paths[key]}\n" for key in keys])
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:

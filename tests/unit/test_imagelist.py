@@ -160,8 +160,10 @@ def test_labels_that_float32_holds_are_taken_exactly_and_others_are_rounded():
 
 
 def test_a_path_that_no_file_system_gives_is_a_value_error():
-    with pytest.raises(ValueError, match="surrogates"):
-        ImageList([0], [0], ["\ud800"])
+    for paths in (["\ud800"], ["a", "\ud800"]):
+        with pytest.raises(ValueError, match="surrogates") as caught:
+            ImageList(range(len(paths)), [0] * len(paths), paths)
+        assert caught.value.object == "\ud800"
 
 
 def test_a_hundred_thousand_entries_take_at_most_a_hundred_bytes_each():

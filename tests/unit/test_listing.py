@@ -66,6 +66,39 @@ def test_the_list_knows_its_root_and_each_source_size_and_time(tmp_path, monkeyp
     assert images.stamps.tolist() == [(tmp_path / "set" / path).stat().st_mtime_ns for path in images.paths]
 
 
+def test_names_alone_give_the_same_list_without_sizes_and_times(tmp_path):
+    tree(tmp_path, "cat/1.jpg", "cat/a/2.jpg", "cat/3.jpg", "dog/1.jpg", "cat/notes.txt")
+    known = make_list(tmp_path)
+    images = make_list(tmp_path, sizes=False)
+    assert images == known
+    assert (images.root, images.findings) == (known.root, known.findings)
+    assert (images.sizes, images.stamps) == (None, None)
+
+
+@posix
+@pytest.mark.parametrize("sizes", [True, False])
+def test_a_folder_that_lets_no_file_be_reached_is_a_storage_error_that_names_one(tmp_path, monkeypatch, sizes):
+    tree(tmp_path, "cat/1.jpg", "dog/2.jpg", "dog/3.jpg")
+    stat = os.stat
+
+    def guarded(path, **options):
+        if Path(path).name == "2.jpg":
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", guarded)
+    with pytest.raises(StorageError, match=r"Permission denied.*ignore=") as error:
+        make_list(tmp_path, sizes=sizes)
+    assert Path(error.value.uri) == tmp_path / "dog/2.jpg"
+
+
+def test_sizes_and_times_are_the_same_where_the_entries_of_a_folder_hold_them(tmp_path, monkeypatch):
+    known = make_list(tree(tmp_path, "cat/1.jpg", "cat/a/22.jpg", "dog/3.jpg"))
+    monkeypatch.setattr(sys, "platform", "win32")
+    images = make_list(tmp_path)
+    assert (images.sizes.tolist(), images.stamps.tolist()) == (known.sizes.tolist(), known.stamps.tolist())
+
+
 def test_a_path_object_and_a_text_give_the_same_list(tmp_path):
     tree(tmp_path, "cat/1.jpg")
     assert make_list(str(tmp_path)) == make_list(tmp_path)
@@ -310,6 +343,12 @@ def test_links_are_followed_on_demand(linked):
     assert list(images.paths) == ["cat/1.jpg", "cat/link.jpg", "cat/more/2.jpg"]
     assert images.sizes.tolist() == [(linked / path).stat().st_size for path in images.paths]
     assert not images.findings
+
+
+def test_a_followed_link_to_what_is_no_image_is_told_as_a_file(linked):
+    tree(linked.parent, "out/notes.txt")
+    (linked / "cat/notes.txt").symlink_to(linked.parent / "out/notes.txt")
+    assert told(make_list(linked, follow_links=True)) == ["1 file that is no image (.txt) was left out: cat/notes.txt"]
 
 
 def test_a_class_behind_a_link_counts_only_if_links_are_followed(linked):
