@@ -8,14 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import cv2
+import numpy as np
 
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
 def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Resize; as ``engines.resize``."""
-    resized: NDArray[np.uint8] = cv2.resize(image, (width, height))
-    return resized
+    return np.asarray(cv2.resize(image, (width, height)), np.uint8)
