@@ -34,7 +34,8 @@ MAX_PAYLOAD: Final = (1 << 29) - 1
 
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 _HEAD: Final = struct.Struct("<II")
-_PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
+#: What fills a record up to four bytes, by its length modulo 4.
+PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
 #: From here on, comparing whole words is faster than looking for the bytes.
 _LARGE: Final = 4096
 _MAGIC_PATTERN: Final = re.compile(re.escape(MAGIC_BYTES))
@@ -87,23 +88,7 @@ def frame_record(payload: Buffer) -> list[Buffer]:
         parts += view[start:cut]
         start = cut + 4
     parts += _HEAD.pack(MAGIC, (_LAST if start else _WHOLE) << 29 | (size - start))
-    return [parts, view[start:], _PADDING[(size - start) & 3]]
-
-
-def frame_parts(head: bytes, body: bytes) -> list[bytes]:
-    """Return the pieces of a framed record, given its payload in two; a large body without a magic is not copied.
-
-    Args:
-        head: the payload's beginning, a multiple of 4 long.
-        body: the rest of it.
-
-    Raises:
-        RecordTooLargeError: the payload has 2**29 bytes or more.
-    """
-    size = len(head) + len(body)
-    if size < _LARGE or size > MAX_PAYLOAD or len(head) & 3 or _cuts(head) or _cuts(body):
-        return [encode_record(head + body)]
-    return [_HEAD.pack(MAGIC, size) + head, body, _PADDING[size & 3]]
+    return [parts, view[start:], PADDING[(size - start) & 3]]
 
 
 def encode_record(payload: Buffer) -> bytes:

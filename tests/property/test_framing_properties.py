@@ -16,7 +16,6 @@ from recordio_kit._core.framing import (
     encode_record,
     encode_records,
     find_record_head,
-    frame_parts,
 )
 from recordio_kit.errors import CorruptRecordError, FormatError, TruncatedRecordError
 from recordio_kit.testing import payloads
@@ -179,13 +178,3 @@ def test_magics_are_found_alike_in_small_and_large_payloads(payload, before):
     expected = [place for place in range(0, len(whole) - 3, 4) if whole[place : place + 4] == MAGIC_BYTES]
     assert aligned_magics(whole) == expected
     assert aligned_magics(whole[: before + len(payload)]) == [place for place in expected if place + 4 <= before + len(payload)]
-
-
-@given(st.one_of(PAYLOADS, st.binary(max_size=9)), PAYLOADS, st.sampled_from([0, 4090, 4096, 5000]))
-def test_a_payload_in_two_parts_is_framed_as_in_one(head, tail, filling):
-    for body in (tail + bytes(filling), bytes(filling) + tail):
-        pieces = frame_parts(head, body)
-        assert b"".join(pieces) == encode_record(head + body)
-        assert all(isinstance(piece, bytes) for piece in pieces)
-    large = b"\1" * 5000
-    assert frame_parts(b"head", large)[1] is large
