@@ -59,6 +59,7 @@ class Receipt:
         crc32: CRC-32 of the body.
         rows: [records] of ``ROW_DTYPE``.
         failures: the entries of this run that hold no packable image.
+        stamps: [entries, 2] size in bytes and modification time in ns of each source when it was read; -1 where none was.
     """
 
     start: int
@@ -67,19 +68,22 @@ class Receipt:
     crc32: int
     rows: NDArray[Any]
     failures: tuple[Failure, ...]
+    stamps: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Hold a receipt and its body of framed records.
+    """Hold a receipt and its body of framed records, or say where the body stands already.
 
     Args:
         receipt: what the body holds.
         body: the frames, end to end, in as many pieces as saves copying them.
+        placed: where in the destination's unfinished file the worker has written them; None where they are in ``body``.
     """
 
     receipt: Receipt
     body: Sequence[bytes]
+    placed: int | None = None
 
 
 def fingerprint(images: ImageList, options: Mapping[str, Any]) -> str:
@@ -107,14 +111,19 @@ def plan_segments(sizes: ArrayLike) -> list[range]:
     Returns:
         Consecutive ranges of positions that cover the list.
     """
-    runs = []
-    start = total = 0
-    values = np.asarray(sizes, np.int64).tolist()
-    for position, size in enumerate(values):
-        total += size
-        if total >= SEGMENT_BYTES or position + 1 - start == SEGMENT_ENTRIES:
-            runs.append(range(start, position + 1))
-            start, total = position + 1, 0
-    if start < len(values):
-        runs.append(range(start, len(values)))
+    values = np.asarray(sizes, np.int64)
+    runs, start = [], 0
+    while start < len(values):
+        stop = start + cut_segment(values[start : start + SEGMENT_ENTRIES])
+        runs.append(range(start, stop))
+        start = stop
     return runs
+
+
+def cut_segment(sizes: NDArray[np.int64]) -> int:
+    """Return how many of the next entries make a segment: all of them, or those until 8 MiB are reached.
+
+    Args:
+        sizes: [n] source sizes in bytes of the next 512 entries, or of all that are left.
+    """
+    return min(int(np.searchsorted(np.cumsum(sizes), SEGMENT_BYTES)) + 1, len(sizes), SEGMENT_ENTRIES)

@@ -17,12 +17,12 @@ Every byte is covered by a checksum, so a damaged sidecar is recognised and neve
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from recordio_kit._core.checksum import crc32_of
 from recordio_kit.errors import IndexMismatchError
 
 
@@ -77,14 +77,14 @@ def sidecar_parts(records: int, size: int, crc32: int, fingerprint: str, runs: I
         runs: the entries, of ``ENTRY_DTYPE``, ``BLOCK_ENTRIES`` at a time.
     """
     head = _HEAD.pack(MAGIC, records, size, crc32, bytes.fromhex(fingerprint))
-    yield head + _CRC.pack(zlib.crc32(head))
+    yield head + _CRC.pack(crc32_of(head))
     blocks = []
     for run in runs:
         body = run.tobytes()
-        blocks.append(_CRC.pack(zlib.crc32(body)))
+        blocks.append(_CRC.pack(crc32_of(body)))
         yield body
     sums = b"".join(blocks)
-    yield sums + _CRC.pack(zlib.crc32(sums))
+    yield sums + _CRC.pack(crc32_of(sums))
 
 
 def parse_sidecar(data: bytes, *, source: str | None = None) -> Sidecar:
@@ -105,9 +105,9 @@ def parse_sidecar(data: bytes, *, source: str | None = None) -> Sidecar:
     end = start + count * ENTRY_DTYPE.itemsize
     blocks = -(-count // BLOCK_ENTRIES) * _CRC.size
     sound = (
-        _CRC.unpack_from(data, _HEAD.size)[0] == zlib.crc32(data[: _HEAD.size])
+        _CRC.unpack_from(data, _HEAD.size)[0] == crc32_of(data[: _HEAD.size])
         and len(data) == end + blocks + _CRC.size
-        and _CRC.unpack_from(data, end + blocks)[0] == zlib.crc32(data[end : end + blocks])
+        and _CRC.unpack_from(data, end + blocks)[0] == crc32_of(data[end : end + blocks])
         and _block_crcs(data[start:end]) == data[end : end + blocks]
     )
     if not sound:
@@ -118,4 +118,4 @@ def parse_sidecar(data: bytes, *, source: str | None = None) -> Sidecar:
 
 def _block_crcs(body: bytes) -> bytes:
     step = BLOCK_ENTRIES * ENTRY_DTYPE.itemsize
-    return b"".join([_CRC.pack(zlib.crc32(body[start : start + step])) for start in range(0, len(body), step)])
+    return b"".join([_CRC.pack(crc32_of(body[start : start + step])) for start in range(0, len(body), step)])

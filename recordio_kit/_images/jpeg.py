@@ -2,17 +2,20 @@
 
 Strategy: follow libjpeg's reader. It takes the next 0xFF that is followed by neither 0x00 (a stuffed byte), 0xFF (fill) nor
 a restart number as the next marker, inside entropy-coded data and between segments alike, and skips whatever lies before
-it. What libjpeg refuses by structure alone is refused here; damaged entropy data between two markers is for a decoder.
+it. What libjpeg refuses by structure alone is refused here; damaged entropy data between two markers is for a decoder. An
+encoder writes the same bytes in front of the first scan of many images, so what they say is remembered for some of them.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from recordio_kit._images.exif import read_orientation
 from recordio_kit._images.info import MAX_PARTS, MAX_SCANS, ImageInfo, check_size, refuse
+from recordio_kit.errors import ImageError
 
 
 if TYPE_CHECKING:
@@ -31,6 +34,18 @@ _AT_ONCE: Final = {bytes((0xFF, marker)): marker for marker in _KNOWN}
 
 #: What decoders do not need: APPn and comments but for JFIF's APP0 and Adobe's APP14, on which the colours depend.
 _METADATA: Final = frozenset({*range(0xE1, 0xEE), 0xEF, 0xFE})
+_SCAN: Final = b"\xff\xda"
+#: Heads that are worth remembering end before this; those with metadata are longer, and each other's like in no two images.
+_HEAD_BYTES: Final = 2048
+_HEADS: Final = 64
+
+
+class _Head(NamedTuple):
+    """Say what stands in front of a JPEG's first scan: its frame, its orientation if any, and how many segments."""
+
+    frame: tuple[int, int, int]
+    orientation: int | None
+    parts: int
 
 
 def walk_jpeg(data: bytes) -> ImageInfo:
@@ -43,8 +58,16 @@ def walk_jpeg(data: bytes) -> ImageInfo:
         ImageError: the image is truncated, corrupt, too large, or of a variant that image readers do not decode.
     """
     frame = orientation = None
-    scans = end = 0
-    for marker, offset, behind in segments(data):
+    scans = end = parts = 0
+    start = len(JPEG_SIGNATURE) - 1
+    scan = data.find(_SCAN, start, _HEAD_BYTES)
+    if scan > 0:
+        behind = scan + 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")
+        head = _read_head(data[:behind])
+        if head is not None:
+            frame, orientation, parts = head
+            scans, start = 1, behind
+    for marker, offset, behind in segments(data, start, MAX_PARTS - parts):
         if marker == _EOI:
             end = behind
         elif marker == _SOS:
@@ -65,6 +88,25 @@ def walk_jpeg(data: bytes) -> ImageInfo:
     return ImageInfo("jpeg", height, width, channels, orientation or 1, len(data) - end)
 
 
+@lru_cache(maxsize=_HEADS)
+def _read_head(head: bytes) -> _Head | None:
+    """Return what the bytes up to and with a scan's own segment say, if that is where a walk meets the first scan."""
+    frame = orientation = None
+    try:
+        for parts, (marker, offset, behind) in enumerate(segments(head), 1):
+            if marker == _SOS:
+                return None if frame is None or behind != len(head) else _Head(frame, orientation, parts)
+            if marker in _FRAMES:
+                if frame is not None:
+                    return None
+                frame = _read_frame(head[offset + 4 : behind])
+            elif marker == _APP1 and orientation is None:
+                orientation = read_orientation(head[offset + 10 : behind])
+    except ImageError:  # what is wrong with it is said by the walk through the whole image
+        return None
+    return None
+
+
 def strip_jpeg(data: bytes) -> bytes:
     """Return a JPEG that has passed the gate without the metadata in front of its first scan.
 
@@ -81,10 +123,19 @@ def strip_jpeg(data: bytes) -> bytes:
     return b"".join((*pieces, data[start:]))
 
 
-def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Yield (marker, its offset, the position behind its segment) up to and with the end marker."""
-    offset = len(JPEG_SIGNATURE) - 1
-    for _ in range(MAX_PARTS):
+def segments(data: bytes, offset: int = len(JPEG_SIGNATURE) - 1, most: int = MAX_PARTS) -> Iterator[tuple[int, int, int]]:
+    """Yield (marker, its offset, the position behind its segment) up to and with the end marker.
+
+    Args:
+        data: the whole image.
+        offset: where to start.
+        most: segments that may come from there on.
+
+    Raises:
+        ImageError: they break the format's rules, are too many, or end early.
+    """
+    size = len(data)
+    for _ in range(most):
         marker = _AT_ONCE.get(data[offset : offset + 2])
         if marker is None:  # not a segment right behind the last one, but scan data, filling or something wrong
             match = _MARKER.search(data, offset)
@@ -99,9 +150,11 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             if marker not in _KNOWN:
                 what = "a second start of image" if marker == _SOI else f"the unknown marker {marker:#04x}"
                 refuse("corrupt", f"{what} at byte {offset} of the JPEG")
-        length = int.from_bytes(data[offset + 2 : offset + 4], "big")
+        if offset + 4 > size:
+            break
+        length = data[offset + 2] << 8 | data[offset + 3]
         end = offset + 2 + length
-        if end > len(data) or offset + 4 > len(data):
+        if end > size:
             break
         if length < 2:
             refuse("corrupt", f"a JPEG segment of length {length} at byte {offset}")

@@ -7,9 +7,9 @@ of the bytes that were handed on. What stands there already is left if it is the
 
 from __future__ import annotations
 
-import zlib
 from typing import TYPE_CHECKING, Final
 
+from recordio_kit._core.checksum import crc32_of
 from recordio_kit._core.manifest import MANIFEST_NAME, Manifest
 from recordio_kit._pipeline.manifests import find_manifest, inspect_file
 from recordio_kit._pipeline.report import Progress, resolve_progress
@@ -122,7 +122,7 @@ def _copy_file(store: Store, target: Store, info: FileInfo, *, overwrite: bool) 
 def _stream(source: Source, sink: Sink, info: FileInfo) -> None:
     crc32 = 0
     for chunk in iter_chunks(source):
-        crc32 = zlib.crc32(chunk, crc32)
+        crc32 = crc32_of(chunk, crc32)
         sink.write(chunk)
     _refuse_unless(source, crc32 == info.crc32, f"CRC-32 {crc32:08x}, the manifest says {info.crc32:08x}")
 

@@ -34,8 +34,14 @@ T = TypeVar("T")
 DEADLINE_SECONDS: Final = 600.0
 #: Windows waits on at most 63 handles; concurrent.futures keeps two of them.
 _MOST_WORKERS: Final = 61
-#: Each worker keeps one processor busy; a library that starts threads of its own only adds waiting (OpenCV's variable).
-_ONE_THREAD: Final = {"OPENCV_FOR_THREADS_NUM": "1"}
+#: Each worker keeps one processor busy; a library that starts threads of its own only adds waiting (OpenCV's and NumPy's
+#: variables). Memory of one image serves for the next, and is not given back and asked for again (glibc's variables).
+_ENVIRONMENT: Final = {
+    "OPENCV_FOR_THREADS_NUM": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(8 << 20),
+}
 _LENGTH: Final = struct.Struct("<Q")
 
 
@@ -91,13 +97,14 @@ class SupervisedExecutor(Executor):
     Args:
         workers: how many processes.
         deadline: seconds after which a task is taken for hung.
+        preload: a module that workers import while they wait for their first task.
     """
 
-    def __init__(self, workers: int, *, deadline: float = DEADLINE_SECONDS) -> None:
-        """Start the keeper threads; each starts its worker with its first task."""
+    def __init__(self, workers: int, *, deadline: float = DEADLINE_SECONDS, preload: str = "") -> None:
+        """Start the keeper threads; each starts its worker."""
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._ending = threading.Event()
-        self._keepers = [_Keeper(self._tasks, self._ending, deadline) for _ in range(workers)]
+        self._keepers = [_Keeper(self._tasks, self._ending, deadline, preload) for _ in range(workers)]
         for keeper in self._keepers:
             keeper.start()
 
@@ -152,15 +159,18 @@ class _Task:
 class _Keeper(threading.Thread):
     """Own one worker process: hand it tasks, wait for answers, replace it when it dies."""
 
-    def __init__(self, tasks: queue.SimpleQueue[_Task | None], ending: threading.Event, deadline: float) -> None:
+    def __init__(self, tasks: queue.SimpleQueue[_Task | None], ending: threading.Event, deadline: float, preload: str) -> None:
         super().__init__(name="recordio_kit-keeper", daemon=True)
         self._tasks = tasks
         self._ending = ending
         self._deadline = deadline
+        self._preload = preload
         self._process: subprocess.Popen[bytes] | None = None
         self._overdue = False
 
     def run(self) -> None:
+        with contextlib.suppress(OSError):  # said when a task needs it
+            self._process = _start_worker(self._preload)
         while (task := self._tasks.get()) is not None:
             if task.future.set_running_or_notify_cancel():
                 self._serve(task)
@@ -196,7 +206,7 @@ class _Keeper(threading.Thread):
 
     def _ask(self, message: bytes) -> tuple[bool, Any]:
         if self._process is None:
-            self._process = _start_worker()
+            self._process = _start_worker(self._preload)
         self._overdue = False
         timer = threading.Timer(self._deadline, self._expire, (self._process,))
         timer.daemon = True
@@ -234,13 +244,13 @@ class _Keeper(threading.Thread):
             _stream(self._process.stdout).close()
 
 
-def _start_worker() -> subprocess.Popen[bytes]:
+def _start_worker(preload: str) -> subprocess.Popen[bytes]:
     # -P: the current folder must not shadow modules. The parent's path may have been changed since it started.
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)} | _ONE_THREAD
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)} | _ENVIRONMENT
     # A group of its own: Ctrl-C is the parent's to handle.
     group: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "recordio_kit._pipeline.worker"],
+    return subprocess.Popen(  # noqa: S603  # our own interpreter, and a module's name
+        [sys.executable, "-P", "-m", "recordio_kit._pipeline.worker", preload],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,

@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from recordio_kit._core.manifest import LARGE_PIXELS, SplitInfo
-from recordio_kit._core.plan import Failure, Receipt, Segment, plan_segments
 from recordio_kit._images.engines import is_exact
-from recordio_kit._pipeline.executors import run_ordered
-from recordio_kit._pipeline.policy import Policy, pick_executor
+from recordio_kit._pipeline.placing import Segments
+from recordio_kit._pipeline.policy import Load, Policy, pick_executor
 from recordio_kit._pipeline.report import Progress, ProgressCallback
-from recordio_kit._pipeline.sources import source_size
-from recordio_kit._pipeline.work import Job, make_segment
-from recordio_kit.errors import PackError, WorkerDiedError
+from recordio_kit._pipeline.sources import SourceSizes
+from recordio_kit.errors import PackError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
-    from concurrent.futures import Executor
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from recordio_kit._core.imagelist import ImageList
+    from recordio_kit._core.plan import Failure, Receipt, Segment
+    from recordio_kit._pipeline.drafting import Unfinished
+    from recordio_kit._pipeline.work import Job
     from recordio_kit._storage.writer import RecordWriter
 
 #: Under on_error="raise", checking ends when this many bad images are known.
@@ -42,6 +42,7 @@ _SHOWN_FAILURES: Final = 3
 class Packed:
     """Count what a pack has made so far: the facts that a manifest keeps."""
 
+    stop: int = 0
     lost: list[int] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     height: tuple[int, int] | None = None
@@ -51,7 +52,13 @@ class Packed:
     large_bytes: int = 0
 
     def add(self, receipt: Receipt) -> None:
-        """Count the rows of a written segment."""
+        """Count a written segment, its failures too."""
+        self.failures += receipt.failures
+        self.count(receipt)
+
+    def count(self, receipt: Receipt) -> None:
+        """Count the rows of a written segment whose failures are known."""
+        self.stop = receipt.stop
         rows = receipt.rows
         if len(rows) < receipt.stop - receipt.start:
             self.lost += np.setdiff1d(np.arange(receipt.start, receipt.stop), rows["position"]).tolist()
@@ -75,7 +82,16 @@ def _widen(known: tuple[int, int] | None, values: NDArray[Any]) -> tuple[int, in
     return (low, high) if known is None else (min(low, known[0]), max(high, known[1]))
 
 
-def fill(writer: RecordWriter, images: ImageList, job: Job, policy: Policy, *, stage: str, progress: ProgressCallback) -> Packed:
+def fill(
+    writer: RecordWriter,
+    images: ImageList,
+    job: Job,
+    policy: Policy,
+    *,
+    stage: str,
+    progress: ProgressCallback,
+    draft: Unfinished | None = None,
+) -> Packed:
     """Pack a list's images into a writer, in list order; the caller seals and publishes.
 
     Args:
@@ -85,57 +101,54 @@ def fill(writer: RecordWriter, images: ImageList, job: Job, policy: Policy, *, s
         policy: what to do about bad images, and where to run.
         stage: the name that progress is told under.
         progress: told after each segment.
+        draft: what an earlier run has left of this file, and who is told of each segment that is written.
 
     Returns:
         What was written and what was left out.
 
     Raises:
-        PackError: images are bad and the policy says that this is too many; the writer should be aborted.
+        PackError: images are bad and the policy says that this is too many; the writer should be given up.
+        ResumeMismatchError: an image that an earlier run has packed has changed since.
         StorageError, WorkerDiedError: the environment failed; likewise.
     """
-    sizes = images.sizes
-    if sizes is None:
-        sizes = np.array([source_size(job.root, path) for path in images.paths], np.int64)
-    runs = plan_segments(sizes)
     packed = Packed()
-    written = 0
-    progress(Progress(stage, 0, len(images)))
-    with (
-        pick_executor(policy, job, sizes, len(runs)) as (executor, window),
-        contextlib.closing(_in_order(executor, job, images, runs, window)) as segments,
-    ):
-        for segment in segments:
-            packed.failures += segment.receipt.failures
-            if policy.on_error == "skip":
-                _refuse_too_many(packed.failures, len(images), policy.max_skipped)
-            elif len(packed.failures) >= _ENOUGH_FAILURES:
-                break
-            if not packed.failures or policy.on_error == "skip":
-                writer.write_framed(segment.body, segment.receipt.rows)
-                packed.add(segment.receipt)
-                written += segment.receipt.length
-            progress(Progress(stage, segment.receipt.stop, len(images), written, len(packed.failures)))
+    for receipt in () if draft is None else draft.resume(writer, images, job):
+        packed.add(receipt)
+    start = packed.stop
+    sizes = SourceSizes(images, job.root)
+    progress(Progress(stage, start, len(images), writer.size, len(packed.failures)))
+    # Only our own workers are known to be on this machine, and only bytes that are copied have a length that can be foretold.
+    target = writer.target() if job.transform is None and policy.executor is None else None
+    load = Load(images=len(images) - start, bytes=sizes.total(start))
+    with pick_executor(policy, job, load, direct=target is not None) as (executor, window):
+        segments = Segments(executor, window, job=job, images=images, start=start, sizes=sizes, writer=writer, target=target)
+        with contextlib.closing(iter(segments)) as made:
+            for segment in made:
+                receipt = segment.receipt
+                packed.failures += receipt.failures
+                if policy.on_error == "skip":
+                    _refuse_too_many(packed.failures, len(images), policy.max_skipped)
+                elif len(packed.failures) >= _ENOUGH_FAILURES:
+                    break
+                if packed.failures and policy.on_error == "raise":
+                    segments.only_judge()
+                else:
+                    _write(writer, segment)
+                    packed.count(receipt)
+                    if draft is not None:
+                        draft.note(receipt)
+                progress(Progress(stage, receipt.stop, len(images), writer.size, len(packed.failures)))
     if packed.failures and policy.on_error == "raise":
         raise pack_error(packed.failures, f"of {len(images)}", "mend them, or leave them out (on_error='skip', --on-error skip)")
     _refuse_lost_classes(images, packed)
     return packed
 
 
-def _in_order(executor: Executor, job: Job, images: ImageList, runs: list[range], window: int) -> Generator[Segment]:
-    """Yield the segments of these runs in list order; a worker's death names the run it died of."""
-    calls = ((make_segment, (job, run.start, images[run.start : run.stop])) for run in runs)
-    made = 0
-    try:
-        for segment in run_ordered(executor, calls, window):
-            made += 1
-            yield segment
-    except WorkerDiedError as error:
-        run = runs[made]
-        msg = (
-            f"{error}: entries {run.start + 1} to {run.stop} of the list ({images.path_at(run.start)} to "
-            f"{images.path_at(run.stop - 1)}); nothing was published. Run again, with --workers 0 to see the image"
-        )
-        raise WorkerDiedError(msg) from error
+def _write(writer: RecordWriter, segment: Segment) -> None:
+    if segment.placed is None:
+        writer.write_framed(segment.body, segment.receipt.rows)
+    else:
+        writer.place(segment.receipt.rows)
 
 
 def _refuse_too_many(failures: Sequence[Failure], total: int, share: float) -> None:

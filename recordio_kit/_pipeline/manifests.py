@@ -7,13 +7,13 @@ the files as they are now: it reads each record once, heads, headers and all.
 from __future__ import annotations
 
 import os
-import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recordio_kit._core import manifest as core
+from recordio_kit._core.checksum import crc32_of
 from recordio_kit._core.header import unpack_record
 from recordio_kit._core.manifest import MANIFEST_NAME, FileInfo, SplitInfo
 from recordio_kit._images.gate import RECORDS, inspect
@@ -114,7 +114,7 @@ def inspect_file(store: Store, name: str) -> FileInfo:
     try:
         crc = 0
         for chunk in iter_chunks(source):
-            crc = zlib.crc32(chunk, crc)
+            crc = crc32_of(chunk, crc)
         return FileInfo(path=name, bytes=source.size, crc32=crc)
     finally:
         source.close()

@@ -14,20 +14,21 @@ from recordio_kit._core.framing import MAGIC
 from recordio_kit._core.manifest import SplitInfo
 from recordio_kit._core.plan import fingerprint
 from recordio_kit._core.sidecar import parse_sidecar
+from recordio_kit._images.baseline import baseline
 from recordio_kit._images.check import strict_engine_available
 from recordio_kit._images.foreign import missing_codec
 from recordio_kit._images.info import CHECKS
 from recordio_kit._images.transform import TRANSFORMS, Transform
+from recordio_kit._pipeline.drafting import Unfinished, has_journal
 from recordio_kit._pipeline.filling import describe, fill
 from recordio_kit._pipeline.manifests import inspect_file
 from recordio_kit._pipeline.policy import Policy
 from recordio_kit._pipeline.report import PackReport, ProgressCallback, resolve_progress
-from recordio_kit._pipeline.sources import refuse_unsafe
+from recordio_kit._pipeline.sources import refuse_unsafe_paths
 from recordio_kit._pipeline.work import Job
 from recordio_kit._storage.base import read_all
-from recordio_kit._storage.open import open_file
-from recordio_kit._storage.writer import RecordWriter
-from recordio_kit.errors import FormatError, OutputExistsError, UnsafePathError
+from recordio_kit._storage.open import open_file, refuse_unreadable
+from recordio_kit.errors import FormatError, OutputExistsError
 
 
 if TYPE_CHECKING:
@@ -76,12 +77,7 @@ def make_job(images: ImageList, root: str | os.PathLike[str] | None, transform: 
 
 
 def _refuse_bad_columns(images: ImageList) -> None:
-    for position, path in enumerate(images.paths):
-        try:
-            refuse_unsafe(path)
-        except UnsafePathError as error:
-            msg = f"entry {position + 1} of the list: {error}"
-            raise UnsafePathError(msg) from None
+    refuse_unsafe_paths(images)
     if (images.indexes < 0).any():
         msg = f"entry {int(np.argmax(images.indexes < 0)) + 1} of the list has a negative index"
         raise ValueError(msg)
@@ -107,6 +103,7 @@ def pack_list(
     executor: Executor | None = None,
     overwrite: bool = False,
     checksums: bool = True,
+    resume: bool = True,
     store: Store | None = None,
 ) -> PackReport:
     """Pack a list's images into one ``.rec``, with ``.idx`` and ``.rkm`` beside it.
@@ -128,6 +125,8 @@ def pack_list(
         executor: run there instead of in processes of our own.
         overwrite: replace what stands under the names.
         checksums: write the ``.rkm`` sidecar.
+        resume: take up what an unfinished run has left, and leave for the next what this one has done if it fails; False starts
+            over and leaves nothing.
         store: where ``dest`` is a name.
 
     Returns:
@@ -135,7 +134,8 @@ def pack_list(
 
     Raises:
         PackError: bad images; nothing is published.
-        OutputExistsError: something else stands there; it is as it was.
+        OutputExistsError: something else stands there, or another run is at it; it is as it was.
+        ResumeMismatchError: an unfinished run has left something else there, or an image that it packed has changed.
         StorageError, WorkerDiedError: the environment failed; final names are absent or old.
         ValueError, TypeError, UnsafePathError: the list or an option makes no sense; nothing was done.
     """
@@ -146,13 +146,25 @@ def pack_list(
     tell = resolve_progress(progress)
     job = make_job(images, root, transform, check)
     place, name = open_file(dest, store)
-    mark = fingerprint(images, job.options() | {"on_error": on_error, "max_skipped": max_skipped})
-    if not overwrite and place.stat(name) is not None:
+    options = job.options() | {"on_error": on_error, "max_skipped": max_skipped}
+    mark = fingerprint(images, options)
+    stands = not overwrite and place.stat(name) is not None
+    if stands and not has_journal(place, name):
         return PackReport(uri=place.uri(name), info=_standing(place, name, images, mark), done=False)
-    writer = RecordWriter(name, checksums=checksums, overwrite=overwrite, store=place, fingerprint=mark)
-    with writer:
-        packed = fill(writer, images, job, policy, stage=f"pack {name.rpartition('/')[2]}", progress=tell)
-        writer.seal()
+    refuse_unreadable(place.uri(name))
+    draft = Unfinished(
+        place,
+        name,
+        fingerprint=mark,
+        options=options,
+        baseline=baseline(transform),
+        resume=resume,
+        overwrite=overwrite,
+    )
+    with draft:
+        writer = draft.writer(checksums=checksums, fingerprint=mark)
+        packed = fill(writer, images, job, policy, stage=f"pack {name.rpartition('/')[2]}", progress=tell, draft=draft)
+        writer.close()
     return PackReport(uri=writer.uri, info=describe(writer, images, packed, job, mark))
 
 

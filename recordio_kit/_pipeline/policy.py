@@ -7,19 +7,19 @@ the work, never of the result.
 from __future__ import annotations
 
 import contextlib
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+from recordio_kit._core import plan
 from recordio_kit._pipeline.executors import InlineExecutor, SupervisedExecutor, usable_cpus
+from recordio_kit._pipeline.work import make_segment
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from recordio_kit._pipeline.work import Job
 
@@ -70,38 +70,49 @@ class Policy:
             raise ValueError(msg)
 
 
+class Load(NamedTuple):
+    """Say how much there is to do: how many images, and about how many bytes they have together."""
+
+    images: int
+    bytes: float
+
+    @property
+    def segments(self) -> int:
+        """Return about how many segments they make."""
+        return math.ceil(max(self.images / plan.SEGMENT_ENTRIES, self.bytes / plan.SEGMENT_BYTES))
+
+
 @contextlib.contextmanager
-def pick_executor(policy: Policy, job: Job, sizes: NDArray[np.int64], runs: int) -> Iterator[tuple[Executor, int]]:
+def pick_executor(policy: Policy, job: Job, load: Load, *, direct: bool) -> Iterator[tuple[Executor, int]]:
     """Yield the executor of a pack and how many segments may be under way in it.
 
     Args:
         policy: what the caller wants.
         job: what is to be done.
-        sizes: [n] source sizes in bytes.
-        runs: how many segments there are.
+        load: how much that is.
+        direct: whether workers write copied images to the destination by themselves.
     """
     if policy.executor is not None:
         yield policy.executor, 2 * usable_cpus() + 2
         return
     workers, threads = policy.workers, 0
     if workers is None:
-        workers, threads = _by_the_work(job, sizes, runs)
+        workers, threads = _by_the_work(job, load, direct=direct)
     if threads:  # no decoder runs, so nothing can take the process down, and no byte goes through a pipe
         with ThreadPoolExecutor(threads, thread_name_prefix="recordio_kit-reader") as pool:
             yield pool, threads + 2
     elif workers:
-        with SupervisedExecutor(min(workers, max(runs, 1))) as executor:
+        with SupervisedExecutor(min(workers, max(load.segments, 1)), preload=make_segment.__module__) as executor:
             yield executor, 2 * workers + 1
     else:
         yield InlineExecutor(), 1
 
 
-def _by_the_work(job: Job, sizes: NDArray[np.int64], runs: int) -> tuple[int, int]:
+def _by_the_work(job: Job, load: Load, *, direct: bool) -> tuple[int, int]:
     """Return how many processes the work is worth, and if none, how many threads."""
     reencodes, decodes = job.reencodes, job.check in ("decode", "strict")
     a_byte, an_image = REENCODE_COST if reencodes else _DECODE if decodes else _COPY
-    total = float(sizes.sum())
-    most = min(usable_cpus(), runs)
-    if most > 1 and not (reencodes or decodes) and total > len(sizes) * _WORTH_A_THREAD_BYTES:
+    most = min(usable_cpus(), load.segments)
+    if most > 1 and not (reencodes or decodes or direct) and load.bytes > load.images * _WORTH_A_THREAD_BYTES:
         return 0, min(most, _MOST_THREADS)
-    return (most if most > 1 and total * a_byte + len(sizes) * an_image > WORTH_A_POOL_SECONDS else 0), 0
+    return (most if most > 1 and load.bytes * a_byte + load.images * an_image > WORTH_A_POOL_SECONDS else 0), 0

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recordio_kit._core.checksum import crc32_of
 from recordio_kit._core.lst import format_classes, format_lst
 from recordio_kit._core.manifest import MANIFEST_NAME, FileInfo, SplitInfo
 from recordio_kit._core.plan import fingerprint
+from recordio_kit._images.baseline import baseline
 from recordio_kit._pipeline.dataset import list_dataset
+from recordio_kit._pipeline.drafting import Unfinished, forget
 from recordio_kit._pipeline.filling import describe, fill
 from recordio_kit._pipeline.manifests import Manifest, inspect_file
 from recordio_kit._pipeline.pack import make_job
@@ -26,12 +28,11 @@ from recordio_kit._pipeline.report import resolve_progress
 from recordio_kit._storage.base import write_all
 from recordio_kit._storage.local import LocalStore
 from recordio_kit._storage.open import open_folder, refuse_unreadable
-from recordio_kit._storage.writer import RecordWriter
 from recordio_kit.errors import OutputExistsError
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
     from typing import Literal
 
@@ -68,6 +69,7 @@ def prepare(
     progress: bool | ProgressCallback | None = None,
     executor: Executor | None = None,
     overwrite: bool = False,
+    resume: bool = True,
 ) -> Manifest:
     """Turn a folder of images into what SageMaker, MXNet and DALI train from: the main job.
 
@@ -96,13 +98,16 @@ def prepare(
         progress: None, True for a bar, or a callable that takes ``Progress``.
         executor: run there instead of in processes of our own.
         overwrite: replace another data set at the destination.
+        resume: take up what an unfinished run has left, and leave for the next what this one has done if it fails; False starts
+            over and leaves nothing.
 
     Returns:
         The manifest, as it was written; the same one, and nothing done, where this very data set stands there already.
 
     Raises:
         PackError: bad images; nothing is published.
-        OutputExistsError: the destination holds something else; it is as it was.
+        OutputExistsError: the destination holds something else, or another run is at it; it is as it was.
+        ResumeMismatchError: an unfinished run has left something else there, or an image that it packed has changed.
         StorageError, WorkerDiedError: the environment failed; without a manifest the destination counts as unfinished.
         ValueError, TypeError, UnsafePathError: input or options make no sense; nothing was done.
     """
@@ -121,7 +126,15 @@ def prepare(
     )
     policy = Policy(on_error=on_error, max_skipped=max_skipped, workers=workers, executor=executor)
     return pack_dataset(
-        data, dest, root=root, transform=transform, check=check, policy=policy, progress=progress, overwrite=overwrite
+        data,
+        dest,
+        root=root,
+        transform=transform,
+        check=check,
+        policy=policy,
+        progress=progress,
+        overwrite=overwrite,
+        resume=resume,
     )
 
 
@@ -135,6 +148,7 @@ def pack_dataset(
     policy: Policy | None = None,
     progress: bool | ProgressCallback | None = None,
     overwrite: bool = False,
+    resume: bool = True,
 ) -> Manifest:
     """Pack listed splits and publish them with their manifest: the second half of ``prepare``.
 
@@ -147,6 +161,7 @@ def pack_dataset(
         policy: what bad images do, and where the work runs.
         progress: None, True for a bar, or a callable.
         overwrite: replace another data set at the destination.
+        resume: take up, and leave, unfinished work.
 
     Raises:
         RecordIOKitError: as for ``prepare``.
@@ -159,14 +174,28 @@ def pack_dataset(
     jobs = {name: make_job(images, root, transform, check) for name, images in data.parts.items()}
     effects = next(iter(jobs.values())).options() | {"on_error": policy.on_error, "max_skipped": policy.max_skipped}
     marks = {name: fingerprint(images, effects | {"split": name}) for name, images in data.parts.items()}
-    if (standing := _standing(store, marks, data.classes, overwrite=overwrite)) is not None:
+    names = {name: f"{name}/{name}.rec" for name in marks}
+    if not overwrite and (standing := _standing(store, marks, data.classes)) is not None:
+        forget(store, names.values())  # of a run that was killed when all was done
         return standing
     store.probe()
     with contextlib.ExitStack() as undo:
-        packed = {
-            name: _pack_split(
-                store, name, images, job=jobs[name], policy=policy, mark=marks[name], tell=tell, undo=undo, overwrite=overwrite
+        drafts: dict[str, Unfinished] = {}
+        for name, mark in marks.items():
+            draft = Unfinished(
+                store,
+                names[name],
+                fingerprint=mark,
+                options=effects,
+                baseline=baseline(transform),
+                resume=resume,
+                overwrite=overwrite,
             )
+            drafts[name] = undo.enter_context(draft)
+        own = {names[name] for name, draft in drafts.items() if overwrite or draft.published}
+        _refuse_strangers(store, marks, own)
+        packed = {
+            name: _pack_split(drafts[name], name, images, job=jobs[name], policy=policy, tell=tell, undo=undo)
             for name, images in data.parts.items()
         }
         manifest = Manifest(
@@ -180,7 +209,6 @@ def pack_dataset(
             for item in publish:
                 item()
         write_all(store, MANIFEST_NAME, manifest.to_json(), overwrite=overwrite)
-        undo.pop_all()
     return manifest
 
 
@@ -200,24 +228,20 @@ def _refuse_inside(store: Store, root: str | os.PathLike[str]) -> None:
 
 
 def _pack_split(
-    store: Store,
+    draft: Unfinished,
     name: str,
     images: ImageList,
     *,
     job: Job,
     policy: Policy,
-    mark: str,
     tell: ProgressCallback,
     undo: contextlib.ExitStack,
-    overwrite: bool,
 ) -> tuple[SplitInfo, list[Any]]:
     """Pack one split into sealed, invisible files; return what it is and what publishes it."""
-    where: dict[str, Any] = {"store": store, "fingerprint": mark, "overwrite": overwrite}
-    writer = RecordWriter(f"{name}/{name}.rec", index=f"index/{name}.idx", checksums=f"index/{name}.rkm", **where)
-    undo.callback(writer.abort)
-    filled = fill(writer, images, job, policy, stage=f"pack {name}", progress=tell)
+    writer = draft.writer(index=f"index/{name}.idx", checksums=f"index/{name}.rkm", fingerprint=draft.fingerprint)
+    filled = fill(writer, images, job, policy, stage=f"pack {name}", progress=tell, draft=draft)
     writer.seal()
-    info = describe(writer, images, filled, job, mark)
+    info = describe(writer, images, filled, job, draft.fingerprint)
     kept = filled.of(images)
     texts = {"list": (f"lists/{name}.lst", format_lst(kept))}
     if images.classes is not None:
@@ -225,10 +249,10 @@ def _pack_split(
     publish: list[Any] = [writer.close]
     files: dict[str, FileInfo] = {}
     for field, (path, text) in texts.items():
-        sink = _sealed(store, path, text, overwrite)
+        sink = _sealed(draft.store, path, text, draft.overwrite)
         undo.callback(sink.abort)
         publish.append(sink.commit)
-        files[field] = FileInfo(path=path, bytes=len(text), crc32=zlib.crc32(text))
+        files[field] = FileInfo(path=path, bytes=len(text), crc32=crc32_of(text))
     return replace(info, list=files["list"], class_names=files.get("class_names")), publish
 
 
@@ -243,23 +267,29 @@ def _sealed(store: Store, name: str, data: bytes, overwrite: bool) -> Sink:
     return sink
 
 
-def _standing(store: Store, marks: Mapping[str, str], classes: tuple[str, ...] | None, *, overwrite: bool) -> Manifest | None:
-    """Return the manifest of this very data set if it stands there, whole; refuse anything else that does.
+def _refuse_strangers(store: Store, splits: Iterable[str], own: Collection[str]) -> None:
+    """Refuse a tree without manifest that holds what is not ours to replace.
 
     Raises:
-        OutputExistsError: naming what differs.
+        OutputExistsError: naming the first such file.
     """
+    for name in splits:
+        stray = next((found for found in store.list(f"{name}/") if found not in own), None)
+        if stray is not None:
+            msg = f"{store.uri('')} has no manifest but holds {stray}; remove what is there, or choose another destination"
+            raise OutputExistsError(msg)
+
+
+def _standing(store: Store, marks: Mapping[str, str], classes: tuple[str, ...] | None) -> Manifest | None:
+    """Return the manifest of this very data set if it stands there, whole; None where there is none.
+
+    Raises:
+        OutputExistsError: there is another, or this one is not whole; naming what differs.
+    """
+    if store.stat(MANIFEST_NAME) is None:
+        return None
     where = store.uri("")
     hint = "choose another destination, or replace it with overwrite=True (--overwrite)"
-    if store.stat(MANIFEST_NAME) is None:
-        for name in marks:
-            stray = next(iter(store.list(f"{name}/")), None)
-            if stray is not None and not (overwrite and stray == f"{name}/{name}.rec"):
-                msg = f"{where} has no manifest but holds {stray}; remove what is there, or choose another destination"
-                raise OutputExistsError(msg)
-        return None
-    if overwrite:
-        return None
     known = Manifest.load(store)
     if known.classes != classes or set(known.splits) != set(marks):
         msg = f"{where} holds another data set (splits {', '.join(sorted(known.splits))}); {hint}"

@@ -7,14 +7,13 @@ well too: a header that does not fit is a finding only in a file that holds imag
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from recordio_kit._core.checksum import combine_crc32
+from recordio_kit._core.checksum import combine_crc32, crc32_of
 from recordio_kit._core.framing import decode_at
 from recordio_kit._core.header import unpack_record
 from recordio_kit._core.index import parse_idx
@@ -151,10 +150,10 @@ class RecordCheck:
         crc = 0
         if self._level != "structure":
             if piece.damage is None:
-                crc = zlib.crc32(piece.frames)
+                crc = crc32_of(piece.frames)
             else:
                 for begin in range(piece.begin, piece.end, _CHUNK_BYTES):
-                    crc = zlib.crc32(self._source.read_at(begin, min(_CHUNK_BYTES, piece.end - begin)), crc)
+                    crc = crc32_of(self._source.read_at(begin, min(_CHUNK_BYTES, piece.end - begin)), crc)
         self._pieces.append(piece.end - piece.begin)
         self._piece_crcs.append(crc)
         if piece.damage is None:

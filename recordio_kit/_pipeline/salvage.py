@@ -9,13 +9,13 @@ Sidecars that are damaged themselves are left aside, and the report says so. The
 from __future__ import annotations
 
 import os
-import zlib
 from array import array
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from recordio_kit._core.checksum import crc32_of
 from recordio_kit._core.framing import decode_at
 from recordio_kit._core.header import unpack_record
 from recordio_kit._core.index import parse_idx
@@ -267,7 +267,7 @@ def _rows(entries: NDArray[Any]) -> Iterator[tuple[int, int, int, int]]:
 
 def _is_record(frames: memoryview, crc32: int) -> bool:
     """Tell whether these bytes have a checksum and are exactly one record."""
-    if zlib.crc32(frames) != crc32:
+    if crc32_of(frames) != crc32:
         return False
     try:
         return decode_at(frames).end == len(frames)
@@ -309,6 +309,6 @@ class _Moved:
         length = frames.end - begin
         if frames.damage is not None or length not in self._lengths:
             return None
-        crc32 = zlib.crc32(window.read(begin, frames.end))
+        crc32 = crc32_of(window.read(begin, frames.end))
         keys = self._keys.get((length, crc32))
         return _Found(begin, frames.end, keys.pop()) if keys else None

@@ -8,9 +8,9 @@ in the channel folders, as SageMaker demands. Files are streamed.
 from __future__ import annotations
 
 import os
-import zlib
 from typing import TYPE_CHECKING
 
+from recordio_kit._core.checksum import crc32_of
 from recordio_kit._core.manifest import MANIFEST_NAME, Manifest
 from recordio_kit._pipeline.findings import Findings, Level, VerifyFinding, VerifyReport
 from recordio_kit._pipeline.indexing import build_index
@@ -148,7 +148,7 @@ class _Verification:
         source, crc32 = self._store.open(info.path), 0
         try:
             for chunk in iter_chunks(source):
-                crc32 = zlib.crc32(chunk, crc32)
+                crc32 = crc32_of(chunk, crc32)
         finally:
             source.close()
         if crc32 != info.crc32:

@@ -8,6 +8,8 @@ live here; it is started by ``executors.SupervisedExecutor`` alone.
 
 from __future__ import annotations
 
+import gc
+import importlib
 import os
 import pickle
 import queue
@@ -29,6 +31,9 @@ def main() -> None:
     os.dup2(2, 1)
     inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(calls, inbox), daemon=True).start()
+    if sys.argv[1:] and sys.argv[1]:
+        importlib.import_module(sys.argv[1])
+    gc.freeze()  # what was imported is there to stay; no collection needs to look at it
     while True:
         write_message(answers, _answer(inbox.get()))
 

@@ -1,4 +1,4 @@
-"""Protocols of storage: Store, Sink and Source.
+"""Protocols of storage: Store, Sink and Source, and what a store may offer beyond: writing in parallel, and drafts.
 
 Strategy: the least that every trip needs. A sink's bytes are invisible until ``commit``; ``seal`` makes them durable
 first, so that several files can be finished before the first of them is published. Names are relative, with ``/``.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from recordio_kit._core.framing import Buffer
 
@@ -53,6 +53,112 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Throw the bytes away; harmless after ``commit`` and when called twice."""
+
+
+class Target(Protocol):
+    """Write parts of one unfinished file from another process; picklable."""
+
+    def put(self, offset: int, runs: Iterable[Sequence[Buffer]]) -> None:
+        """Write runs of pieces as they come, end to end, from an offset on; doing so twice does no harm.
+
+        Raises:
+            StorageError: they are not all there.
+            Exception: what making them raised; some may be there.
+        """
+
+
+@runtime_checkable
+class DirectSink(Sink, Protocol):
+    """Take bytes that other processes have written by themselves."""
+
+    def target(self) -> Target | None:
+        """Return what they write with, or None where that cannot be done."""
+
+    def skip(self, length: int) -> None:
+        """Count bytes behind the last ones as written: a target has put them there.
+
+        Raises:
+            StorageError: as for ``write``.
+        """
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes of the unfinished file, fewer only at its end.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+
+
+@runtime_checkable
+class Draft(DirectSink, Protocol):
+    """Take the bytes of one file that the next run finds again where this one does not finish.
+
+    Args:
+        kept: the bytes that an earlier run left; none of them counts as written before ``skip`` says so.
+    """
+
+    kept: int
+
+    def keep(self) -> None:
+        """Let go of the file and leave it for the next run; harmless after ``commit`` and when called twice."""
+
+
+class Journal(Protocol):
+    """Hold what is known of a draft, as bytes that only one process works on at a time.
+
+    Args:
+        mine: whether this process is the one; else another holds the journal, and only ``read`` and ``close`` may be called.
+    """
+
+    mine: bool
+
+    def read(self) -> bytes:
+        """Return all bytes.
+
+        Raises:
+            StorageError: they cannot be read.
+        """
+
+    def cut(self, length: int) -> None:
+        """Keep so many bytes, and append behind them.
+
+        Raises:
+            StorageError: it cannot be changed.
+        """
+
+    def append(self, line: bytes) -> None:
+        """Append bytes, which outlive this process from here on.
+
+        Raises:
+            StorageError: they are not all there.
+        """
+
+    def close(self) -> None:
+        """Let go of it and leave it for the next run; harmless when called twice."""
+
+    def remove(self) -> None:
+        """Remove it; harmless when called twice."""
+
+
+class Drafts(Protocol):
+    """Hold the drafts of one store, each with its journal."""
+
+    def has_journal(self, name: str) -> bool:
+        """Tell whether a run has left a journal of a name, or is at it."""
+
+    def journal(self, name: str) -> Journal:
+        """Open the journal of a name, and remove what dead runs left of files that cannot be resumed.
+
+        Raises:
+            StorageError: it cannot be opened.
+        """
+
+    def draft(self, name: str, *, overwrite: bool = False) -> Draft:
+        """Open the draft of a name; only who holds its journal may.
+
+        Raises:
+            StorageError: it cannot be opened.
+        """
 
 
 class Source(Protocol):
@@ -122,6 +228,9 @@ class Store(Protocol):
         Raises:
             StorageError: it is still there.
         """
+
+    def drafts(self) -> Drafts | None:
+        """Return the store's unfinished files that can be resumed, or None where that cannot be done."""
 
     def probe(self) -> None:
         """Check, before any work, that files can be created here; leave nothing behind.

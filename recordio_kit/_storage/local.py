@@ -1,17 +1,14 @@
 """The local store: files under a folder, published by rename.
 
-Strategy: a sink writes a temporary file in ``ROOT/.recordio_kit/`` (the same file system, never a channel folder), loops
-over short writes, and on ``seal`` flushes, fsyncs and checks the size that the file system says; ``commit`` renames and
-fsyncs the folder. The state folder goes when its last file has gone. Reads are positional (``pread``), so sources are
-safe to share between threads. A failed fsync is never retried on the same file: its pages may be marked clean.
+Strategy: what is unfinished lies in ``ROOT/.recordio_kit/`` (the same file system, never a channel folder), which goes when
+its last file has gone; ``local_sink`` writes it and ``drafts`` finds it again. Reads are positional (``pread``), so sources
+are safe to share between threads.
 """
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
-import secrets
 import stat
 import sys
 import threading
@@ -20,24 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from recordio_kit._storage.base import Stat
-from recordio_kit._storage.durable import full_sync, sync_folder
-from recordio_kit.errors import OutputExistsError, StorageError
+from recordio_kit._storage.drafts import LocalDrafts
+from recordio_kit._storage.local_sink import BINARY, LocalSink, fail, refuse_existing
+from recordio_kit.errors import StorageError
 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from recordio_kit._core.framing import Buffer
-
 #: Temporary files and journals live here, under the store's root.
 STATE_FOLDER: Final = ".recordio_kit"
-_BUFFER_BYTES: Final = 1 << 20
-_BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-
-
-def _fail(error: OSError, path: Path, operation: str, state: str) -> NoReturn:
-    msg = f"cannot {operation} ({error.strerror or error}); {state}"
-    raise StorageError(msg, uri=str(path), operation=operation) from error
 
 
 class LocalStore:
@@ -95,7 +84,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            _fail(error, path, "look", "nothing was changed")
+            fail(error, path, "look", "nothing was changed")
         return Stat(found.st_size, str(found.st_mtime_ns))
 
     def list(self, prefix: str = "") -> Iterator[str]:
@@ -106,7 +95,7 @@ class LocalStore:
         """
 
         def refuse(error: OSError) -> NoReturn:
-            _fail(error, self.root, "list", "nothing was changed")
+            fail(error, self.root, "list", "nothing was changed")
 
         names = []
         for folder, folders, files in os.walk(self.root, onerror=refuse if self.root.exists() else None):
@@ -125,7 +114,11 @@ class LocalStore:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            _fail(error, path, "delete", "it is still there")
+            fail(error, path, "delete", "it is still there")
+
+    def drafts(self) -> LocalDrafts:
+        """Return the store's unfinished files."""
+        return LocalDrafts(self.root, self.root / STATE_FOLDER)
 
     def probe(self) -> None:
         """Check that files can be made under the root; a root that does not exist yet is made and left empty.
@@ -139,102 +132,6 @@ class LocalStore:
         return self.root / name
 
 
-def refuse_existing(path: Path) -> None:
-    """Refuse a final name that is taken.
-
-    Raises:
-        OutputExistsError: something stands there, even a dangling link.
-    """
-    if os.path.lexists(path):
-        msg = f"{path} exists already; choose another destination, or overwrite it (overwrite=True, --overwrite)"
-        raise OutputExistsError(msg)
-
-
-class LocalSink:
-    """Write one file next to its final place and rename it there at the end."""
-
-    def __init__(self, path: Path, state_folder: Path, *, overwrite: bool) -> None:
-        """Create the temporary file."""
-        self._path = path
-        self._overwrite = overwrite
-        self._state_folder = state_folder
-        self._temporary = state_folder / f"{path.name}.{secrets.token_hex(6)}.tmp"
-        self._size = 0
-        self._open = True
-        try:
-            state_folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _BINARY, 0o666)
-            self._file = os.fdopen(descriptor, "wb", _BUFFER_BYTES)
-        except OSError as error:
-            _fail(error, path, "create", "nothing was written")
-
-    def write(self, data: Buffer) -> None:
-        """Append bytes.
-
-        Raises:
-            StorageError: the disk is full or failing; the final name is as it was.
-        """
-        try:
-            self._file.write(data)
-        except OSError as error:
-            self._failed(error, "write")
-        self._size += len(data)
-
-    def seal(self) -> None:
-        """Flush and fsync what was written.
-
-        Raises:
-            StorageError: it is not safely on disk; the final name is as it was.
-        """
-        if not self._open:
-            return
-        try:
-            self._file.flush()
-            full_sync(self._file.fileno())
-            size = os.fstat(self._file.fileno()).st_size
-            self._file.close()
-        except OSError as error:
-            self._failed(error, "flush")
-        self._open = False
-        if size != self._size:
-            self._failed(OSError(f"the file has {size} bytes, {self._size} were written"), "flush")
-
-    def commit(self) -> None:
-        """Rename to the final name and fsync its folder.
-
-        Raises:
-            OutputExistsError: the name was taken meanwhile.
-            StorageError: the final name is as it was.
-        """
-        self.seal()
-        if not self._overwrite:
-            refuse_existing(self._path)
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._temporary.replace(self._path)
-            sync_folder(self._path.parent)
-        except OSError as error:
-            self._failed(error, "publish")
-        self._drop_state_folder()
-
-    def abort(self) -> None:
-        """Remove the temporary file."""
-        with contextlib.suppress(OSError):  # closing flushes, which a full disk refuses once more
-            self._file.close()
-        self._open = False
-        with contextlib.suppress(OSError):
-            self._temporary.unlink()
-        self._drop_state_folder()
-
-    def _drop_state_folder(self) -> None:
-        with contextlib.suppress(OSError):  # not empty: another file is under way there
-            self._state_folder.rmdir()
-
-    def _failed(self, error: OSError, operation: str) -> NoReturn:
-        state = f"{self._size} bytes were written, the final name is as it was; make room or mend the disk and run again"
-        _fail(error, self._path, operation, state)
-
-
 class LocalSource:
     """Read one regular file by position."""
 
@@ -243,9 +140,9 @@ class LocalSource:
         self._path = path
         self._lock = threading.Lock()
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0))
+            self._descriptor = os.open(path, os.O_RDONLY | BINARY | getattr(os, "O_NONBLOCK", 0))
         except OSError as error:
-            _fail(error, path, "open", "nothing was changed")
+            fail(error, path, "open", "nothing was changed")
         found = os.fstat(self._descriptor)
         if not stat.S_ISREG(found.st_mode):
             self.close()
@@ -276,7 +173,7 @@ class LocalSource:
                 offset += len(piece)
                 length -= len(piece)
         except OSError as error:
-            _fail(error, self._path, "read", "nothing was changed")
+            fail(error, self._path, "read", "nothing was changed")
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _pread(self, length: int, offset: int) -> bytes:

@@ -66,6 +66,9 @@ class MemoryStore:
         """Remove a file; harmless where there is none."""
         self.files.pop(name, None)
 
+    def drafts(self) -> None:
+        """Return None: memory does not outlive its process."""
+
     def probe(self) -> None:
         """Do nothing: memory is always writable."""
 

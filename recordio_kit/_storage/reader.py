@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import operator
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from recordio_kit._core.checksum import crc32_of
 from recordio_kit._core.framing import decode_at, decode_view_at
 from recordio_kit._core.ranges import coalesce
 from recordio_kit._storage.open import open_file
@@ -247,7 +247,7 @@ class RecordReader(Sequence[bytes]):
 
     def _decode(self, extent: bytes | memoryview, position: int) -> bytes:
         offset = int(self._layout.offsets[position])
-        if self._checks and self._layout.crcs is not None and zlib.crc32(extent) != int(self._layout.crcs[position]):
+        if self._checks and self._layout.crcs is not None and crc32_of(extent) != int(self._layout.crcs[position]):
             key = int(self._layout.keys[position])
             msg = f"record {position} (key {key}) does not match its checksum; copy the file again or 'salvage' what is whole"
             raise CorruptRecordError(msg, source=self.uri, offset=offset)

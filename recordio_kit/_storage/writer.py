@@ -8,30 +8,30 @@ publishes nothing.
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recordio_kit._core.checksum import combine_crc32
+from recordio_kit._core.checksum import combine_crc32, crc32_of
 from recordio_kit._core.framing import frame_record
 from recordio_kit._core.index import idx_parts
 from recordio_kit._core.manifest import FileInfo
 from recordio_kit._core.sidecar import BLOCK_ENTRIES, ENTRY_DTYPE, sidecar_parts
+from recordio_kit._storage.base import DirectSink, Draft
 from recordio_kit._storage.open import open_file, refuse_unreadable
 
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
     from numpy.typing import NDArray
 
     from recordio_kit._core.framing import Buffer
-    from recordio_kit._storage.base import Sink, Store
+    from recordio_kit._storage.base import Sink, Store, Target
 
 _MAX_KEY = (1 << 64) - 1
 
@@ -46,6 +46,7 @@ class RecordWriter:
         overwrite: replace what stands under these names; otherwise that is an error.
         store: where the names stand, if that is not to be told from the path.
         fingerprint: hex digest (32 bytes) of what the records are made from, kept in the ``.rkm``.
+        sink: the unfinished file to write to; None creates one. A ``Draft`` outlives a writer that fails.
 
     Raises:
         OutputExistsError: one of the names is taken.
@@ -62,6 +63,7 @@ class RecordWriter:
         overwrite: bool = False,
         store: Store | None = None,
         fingerprint: str = "",
+        sink: Sink | None = None,
     ) -> None:
         """Create the temporary file."""
         self._fingerprint = fingerprint
@@ -78,7 +80,7 @@ class RecordWriter:
         for name in self._claimed:
             if not overwrite and self._store.stat(name) is not None:
                 self._store.create(name).abort()  # raises: the store words the refusal
-        self._sink = self._store.create(self._name, overwrite=overwrite)
+        self._sink = self._store.create(self._name, overwrite=overwrite) if sink is None else sink
         self._keys = array("Q")
         self._offsets = array("Q")
         self._lengths = array("I")
@@ -113,7 +115,7 @@ class RecordWriter:
         self._take_keys([position if key is None else key])
         crc = length = 0
         for piece in pieces:
-            crc = zlib.crc32(piece, crc)
+            crc = crc32_of(piece, crc)
             length += len(piece)
             self._sink.write(piece)
         self._offsets.append(self._size)
@@ -157,10 +159,50 @@ class RecordWriter:
         self._take_keys(range(first, first + len(rows)) if keys is None else keys)
         for piece in body:
             self._sink.write(piece)
+        self._count(rows)
+
+    def target(self) -> Target | None:
+        """Return what other processes may write frames with, or None where all bytes must come through this one."""
+        return self._sink.target() if isinstance(self._sink, DirectSink) else None
+
+    def place(self, rows: NDArray[Any]) -> None:
+        """Count records whose frames a target has written behind the last ones already.
+
+        Args:
+            rows: as for ``write_framed``; keys are positions.
+
+        Raises:
+            StorageError: as for ``write``.
+        """
+        self._refuse_unless("open")
+        self._direct().skip(int(rows["length"].sum(dtype=np.uint64)))
+        self._take_keys(range(len(self), len(self) + len(rows)))
+        self._count(rows)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes of the unfinished file, counted or not, fewer only at its end.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        return self._direct().read_at(offset, length)
+
+    def _direct(self) -> DirectSink:
+        if not isinstance(self._sink, DirectSink):
+            msg = f"{self.uri}: only this process can write here"
+            raise TypeError(msg)
+        return self._sink
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the records so far."""
+        return self._size
+
+    def _count(self, rows: NDArray[Any]) -> None:
         self._offsets.frombytes((rows["offset"] + np.uint64(self._size)).astype(np.uint64).tobytes())
         self._lengths.frombytes(rows["length"].astype(np.uint32).tobytes())
         self._crcs.frombytes(rows["crc32"].astype(np.uint32).tobytes())
-        self._size += int(rows["length"].sum())
+        self._size += int(rows["length"].sum(dtype=np.uint64))
 
     def seal(self) -> tuple[FileInfo, ...]:
         """Make the ``.rec`` and its sidecars durable, still invisible; no record can be added after it.
@@ -202,16 +244,23 @@ class RecordWriter:
             for _, sink in self._sidecars:
                 sink.commit()
         except BaseException:
-            self.abort()
+            self.keep()
             raise
         self._state = "closed"
 
     def abort(self) -> None:
         """Throw away what is not published; harmless when called twice or after ``close``."""
+        self._end(self._sink.abort)
+
+    def keep(self) -> None:
+        """Leave a draft for the next run, and throw away whatever else is not published; harmless as ``abort`` is."""
+        self._end(self._sink.keep if isinstance(self._sink, Draft) else self._sink.abort)
+
+    def _end(self, let_go: Callable[[], None]) -> None:
         if self._state in ("closed", "aborted"):
             return
         self._state = "aborted"
-        self._sink.abort()
+        let_go()
         for _, sink in self._sidecars:
             sink.abort()
 
@@ -220,14 +269,17 @@ class RecordWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Publish, or throw everything away where the block failed."""
+        """Publish, or where the block failed, keep a draft and throw everything else away."""
         if kind is None:
             self.close()
         else:
-            self.abort()
+            self.keep()
 
     def _take_keys(self, keys: Sequence[int]) -> None:
         first = len(self)
+        if keys == range(first, first + len(keys)) and self._named is None:
+            self._keys.extend(keys)
+            return
         if self._named is None and any(key != first + place for place, key in enumerate(keys)):
             self._named = set(range(first))
         if self._named is not None:
@@ -259,7 +311,7 @@ class RecordWriter:
         size = crc = 0
         for part in parts:
             size += len(part)
-            crc = zlib.crc32(part, crc)
+            crc = crc32_of(part, crc)
             sink.write(part)
         sink.seal()
         return FileInfo(path=name, bytes=size, crc32=crc)

@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments without the program's name; None takes the process's own.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: no command multiplies matrices
     if words[:1] == ["im2rec"]:
         from recordio_kit.im2rec import main as im2rec
 
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             code: int = args.run(args, out)
             return code
     except KeyboardInterrupt as error:
-        out.error("interrupted; what was not finished is not published")
+        _show(out, error, debug=False, text="interrupted; what was not finished is not published")
         return 143 if isinstance(error, _TerminatedError) else 130
     except BrokenPipeError:
         # whoever read standard output has gone: no reason for words, and Python must not flush into it at exit
@@ -91,6 +92,8 @@ def _show(out: Output, error: BaseException, *, debug: bool, text: str = "") -> 
     if debug:
         traceback.print_exception(error)
     out.error(text or str(error) or type(error).__name__)
+    for note in getattr(error, "__notes__", ()):
+        out.say("note", note)
 
 
 @contextlib.contextmanager

@@ -160,6 +160,7 @@ def pack(args: argparse.Namespace, out: Output) -> int:
         check=args.check,
         progress=out.progress,
         overwrite=args.overwrite,
+        resume=args.resume,
         checksums=args.checksums,
         store=store,
     )
@@ -214,6 +215,7 @@ def prepare(args: argparse.Namespace, out: Output) -> int:
         policy=Policy(on_error=args.on_error, max_skipped=args.max_skipped, workers=args.workers),
         progress=out.progress,
         overwrite=args.overwrite,
+        resume=args.resume,
     )
     describe(out, manifest, args.dest)
     dest = args.dest if args.dest.startswith("s3://") else args.dest.rstrip("/" + os.sep)

@@ -101,6 +101,9 @@ def add_packing(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--check", choices=CHECKS, help="how closely images are looked at (fast; decode when re-encoding)")
     group.add_argument("--overwrite", action="store_true", help="replace what stands at the destination")
+    group.add_argument(
+        "--no-resume", dest="resume", action="store_false", help="start over, and leave nothing to go on from if this run fails"
+    )
 
 
 def transform_of(args: argparse.Namespace, suffixes: Iterable[str]) -> Any:

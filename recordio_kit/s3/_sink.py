@@ -12,11 +12,10 @@ import base64
 import hashlib
 import re
 import warnings
-import zlib
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from recordio_kit._core.checksum import combine_crc32
+from recordio_kit._core.checksum import combine_crc32, crc32_of
 from recordio_kit.errors import OutputExistsError, StorageError
 from recordio_kit.s3._abort import abort_upload
 from recordio_kit.s3._errors import UNMET, code_of, maybe_done
@@ -210,7 +209,7 @@ class S3Sink:
                 self._pending.remove(future)
 
     def _upload(self, number: int, body: bytearray) -> _Part:
-        crc = zlib.crc32(body)
+        crc = crc32_of(body)
         answer = self._bucket.call(
             "upload_part",
             self._key,
@@ -231,7 +230,7 @@ class S3Sink:
     def _publish(self) -> None:
         condition = {} if self._overwrite else {"IfNoneMatch": "*"}
         if self._upload_id is None:
-            checks = self._checks(self._buffer, zlib.crc32(self._buffer), self._bucket.sends_checksums)
+            checks = self._checks(self._buffer, crc32_of(self._buffer), self._bucket.sends_checksums)
             self._bucket.call("put_object", self._key, Body=self._buffer, **(dict(self._extra_args) | checks | condition))
             return
         self._parts.sort()
@@ -272,7 +271,7 @@ class S3Sink:
 
     def _crc(self) -> str:
         if self._upload_id is None:
-            return _base64_crc(zlib.crc32(self._buffer))
+            return _base64_crc(crc32_of(self._buffer))
         return _base64_crc(combine_crc32([part.crc for part in self._parts], [part.size for part in self._parts]))
 
     def _etag(self) -> str:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from recordio_kit._core.framing import Buffer
-    from recordio_kit._storage.base import Sink, Source, Stat, Store
+    from recordio_kit._storage.base import Draft, Drafts, Journal, Sink, Source, Stat, Store
 
 #: What can fail; ``abort`` and ``close`` may not, by the protocol.
-OPERATIONS: Final = ("create", "write", "seal", "commit", "open", "read", "stat", "list", "delete", "probe")
+OPERATIONS: Final = ("create", "write", "seal", "commit", "open", "read", "stat", "list", "delete", "probe", "note")
 
 
 class FaultyStore:
@@ -37,7 +37,7 @@ class FaultyStore:
     Args:
         store: the store that does the work.
         fail_at: the operation to fail, counted from 1.
-        operations: those that count, of ``create write seal commit open read stat list delete probe``.
+        operations: those that count, of ``create write seal commit open read stat list delete probe note`` (a draft's journal).
         forever: whether every counted operation from there on fails, as on a full disk.
 
     Raises:
@@ -125,6 +125,69 @@ class FaultyStore:
         self.reach("probe", "")
         self.store.probe()
 
+    def drafts(self) -> FaultyDrafts | None:
+        """Return the other store's drafts, whose operations count too; bytes come through this process only."""
+        drafts = self.store.drafts()
+        return None if drafts is None else FaultyDrafts(self, drafts)
+
+
+class FaultyDrafts:
+    """Pass drafts and their journals on, counting."""
+
+    def __init__(self, store: FaultyStore, drafts: Drafts) -> None:
+        """Hold the other store's drafts."""
+        self._store = store
+        self._drafts = drafts
+
+    def has_journal(self, name: str) -> bool:
+        """Tell whether there is a journal."""
+        self._store.reach("stat", name)
+        return self._drafts.has_journal(name)
+
+    def journal(self, name: str) -> FaultyJournal:
+        """Open a journal."""
+        self._store.reach("open", name)
+        return FaultyJournal(self._store, name, self._drafts.journal(name))
+
+    def draft(self, name: str, *, overwrite: bool = False) -> FaultyDraft:
+        """Open a draft."""
+        self._store.reach("create", name)
+        return FaultyDraft(self._store, name, self._drafts.draft(name, overwrite=overwrite))
+
+
+class FaultyJournal:
+    """Pass a journal's bytes on, counting."""
+
+    def __init__(self, store: FaultyStore, name: str, journal: Journal) -> None:
+        """Hold the other store's journal."""
+        self._store = store
+        self._name = name
+        self._journal = journal
+        self.mine = journal.mine
+
+    def read(self) -> bytes:
+        """Return all bytes."""
+        self._store.reach("read", self._name)
+        return self._journal.read()
+
+    def cut(self, length: int) -> None:
+        """Keep so many bytes."""
+        self._store.reach("note", self._name)
+        self._journal.cut(length)
+
+    def append(self, line: bytes) -> None:
+        """Append bytes."""
+        self._store.reach("note", self._name)
+        self._journal.append(line)
+
+    def close(self) -> None:
+        """Let go; never fails."""
+        self._journal.close()
+
+    def remove(self) -> None:
+        """Remove it; never fails."""
+        self._journal.remove()
+
 
 class FaultySink:
     """Pass a file's bytes on, counting."""
@@ -153,6 +216,33 @@ class FaultySink:
     def abort(self) -> None:
         """Throw the bytes away; never fails."""
         self._sink.abort()
+
+
+class FaultyDraft(FaultySink):
+    """Pass a draft's bytes on, counting."""
+
+    def __init__(self, store: FaultyStore, name: str, draft: Draft) -> None:
+        """Hold the other store's draft."""
+        super().__init__(store, name, draft)
+        self._draft = draft
+        self.kept = draft.kept
+
+    def target(self) -> None:
+        """Return None: what another process writes cannot be counted here."""
+
+    def skip(self, length: int) -> None:
+        """Count bytes that are there as written."""
+        self._store.reach("write", self._name)
+        self._draft.skip(length)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return bytes of the unfinished file."""
+        self._store.reach("read", self._name)
+        return self._draft.read_at(offset, length)
+
+    def keep(self) -> None:
+        """Leave it for the next run; never fails."""
+        self._draft.keep()
 
 
 class FaultySource:

@@ -86,14 +86,14 @@ def test_an_interrupted_run_says_so_in_a_line_and_leaves_nothing(tmp_path, numbe
     photos = write_tree(tmp_path / "photos", {"ant": 300}, height=60, width=60)
     script = (
         "import sys, time\n"
-        "from recordio_kit._pipeline import filling\n"
-        "real = filling.run_ordered\n"
-        "def slow(*arguments):\n"
-        "    for result in real(*arguments):\n"
+        "from recordio_kit._pipeline.placing import Segments\n"
+        "real = Segments.__iter__\n"
+        "def slow(self):\n"
+        "    for segment in real(self):\n"
         "        print('under way', flush=True)\n"
         "        time.sleep(30)\n"
-        "        yield result\n"
-        "filling.run_ordered = slow\n"
+        "        yield segment\n"
+        "Segments.__iter__ = slow\n"
         "from recordio_kit.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
@@ -118,13 +118,16 @@ def test_a_failing_file_system_call_is_a_storage_error(photos, tmp_path, monkeyp
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     if operation == "fsync":
-        monkeypatch.setattr("recordio_kit._storage.local.full_sync", refuse)
+        monkeypatch.setattr("recordio_kit._storage.local_sink.full_sync", refuse)
     else:
         monkeypatch.setattr("pathlib.Path.replace", refuse)
     with pytest.raises(rk.errors.StorageError, match="the final name is as it was") as caught:
         rk.pack_list(rk.make_list(photos), tmp_path / "x.rec")
     assert isinstance(caught.value.__cause__, OSError)
-    assert os.listdir(tmp_path) == ["photos"]
+    assert sorted(os.listdir(tmp_path)) == [".recordio_kit", "photos"]  # what was packed is kept
+    monkeypatch.undo()
+    rk.pack_list(rk.make_list(photos), tmp_path / "x.rec")
+    assert sorted(os.listdir(tmp_path)) == ["photos", "x.idx", "x.rec", "x.rkm"]
 
 
 def test_two_writers_of_one_name_cannot_both_win(tmp_path):

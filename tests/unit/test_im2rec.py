@@ -219,7 +219,7 @@ def test_a_list_that_cannot_be_written_leaves_the_old_ones(tree, prefix, capsys,
         message = "no room"
         raise StorageError(message)
 
-    monkeypatch.setattr("recordio_kit._storage.local.LocalSink.seal", seal)
+    monkeypatch.setattr("recordio_kit._storage.local_sink.LocalSink.seal", seal)
     assert main(["--list", "--recursive", "--train-ratio", "0.5", str(prefix), str(tree)]) == 3
     assert "no room" in capsys.readouterr().err
     assert names_in(prefix.parent) == ["p_train.lst"]
@@ -338,7 +338,7 @@ def test_a_failing_disk_leaves_the_old_files(tree, prefix, capsys, monkeypatch):
         message = "no room"
         raise StorageError(message)
 
-    monkeypatch.setattr("recordio_kit._storage.local.LocalSink.write", write)
+    monkeypatch.setattr("recordio_kit._storage.local_sink.LocalSink.write", write)
     assert main([str(prefix), str(tree), "--pass-through"]) == 3
     assert "no room" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in prefix.parent.iterdir()} == before
@@ -348,7 +348,7 @@ def test_an_interrupt_leaves_the_old_files(tree, prefix, capsys, monkeypatch):
     def write(_sink, _data):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recordio_kit._storage.local.LocalSink.write", write)
+    monkeypatch.setattr("recordio_kit._storage.local_sink.LocalSink.write", write)
     assert pack(prefix, tree, "0\t0\tcat/0.jpg\n") == 130
     assert capsys.readouterr().err.count("\n") == 1
     assert names_in(prefix.parent) == ["p.lst"]
@@ -525,7 +525,7 @@ def test_a_failing_disk_ends_the_workers_and_leaves_the_old_files(prefix, photos
         message = "no room"
         raise StorageError(message)
 
-    monkeypatch.setattr("recordio_kit._storage.local.LocalSink.write", write)
+    monkeypatch.setattr("recordio_kit._storage.local_sink.LocalSink.write", write)
     prefix.with_suffix(".lst").write_bytes(photos[1].encode())
     assert main([str(prefix), str(photos[0]), "--num-thread", "2"]) == 3
     assert "no room" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 
 import recordio_kit as rk
 from recordio_kit._pipeline.executors import InlineExecutor, SupervisedExecutor
-from recordio_kit._pipeline.policy import Policy, pick_executor
+from recordio_kit._pipeline.policy import Load, Policy, pick_executor
 from recordio_kit._pipeline.work import Job
 from recordio_kit._storage.memory import MemoryStore
 from tests.image_samples import exif, insert, orientation
@@ -250,20 +250,21 @@ def test_paths_that_mxnet_cannot_open_are_refused(photos, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("how", "bytes_each", "count", "expected"),
+    ("how", "bytes_each", "count", "expected", "direct"),
     [
-        ((None, "fast"), 110_000, 10_000, "threads"),
-        ((None, "fast"), 900, 10_000, "nothing"),
-        ((None, "fast"), 900, 1_000_000, "processes"),
-        ((None, "strict"), 110_000, 10_000, "processes"),
-        ((rk.Reencode(short_edge=256), "decode"), 110_000, 10_000, "processes"),
-        ((rk.Reencode(short_edge=256), "decode"), 110_000, 20, "nothing"),
+        ((None, "fast"), 110_000, 10_000, "threads", False),
+        ((None, "fast"), 110_000, 10_000, "processes", True),
+        ((None, "fast"), 900, 10_000, "nothing", True),
+        ((None, "fast"), 900, 1_000_000, "processes", True),
+        ((None, "strict"), 110_000, 10_000, "processes", True),
+        ((rk.Reencode(short_edge=256), "decode"), 110_000, 10_000, "processes", True),
+        ((rk.Reencode(short_edge=256), "decode"), 110_000, 20, "nothing", True),
     ],
 )
-def test_work_runs_where_it_is_done_soonest(monkeypatch, how, bytes_each, count, expected):
+def test_work_runs_where_it_is_done_soonest(monkeypatch, how, bytes_each, count, expected, direct):
     monkeypatch.setattr("recordio_kit._pipeline.policy.usable_cpus", lambda: 4)
     job = Job(root="", transform=how[0], check=how[1])
-    with pick_executor(Policy(), job, np.full(count, bytes_each), 4) as (executor, window):
+    with pick_executor(Policy(), job, Load(images=count, bytes=bytes_each * count), direct=direct) as (executor, window):
         kinds = {ThreadPoolExecutor: "threads", SupervisedExecutor: "processes", InlineExecutor: "nothing"}
         assert kinds[type(executor)] == expected
         assert window >= 1
