@@ -18,6 +18,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from recordio_kit._core.framing import Buffer
+
     Number = TypeVar("Number", np.float32, np.float64)
 
 __all__ = ["Finding", "ImageList", "LstEntry"]
@@ -26,6 +28,8 @@ __all__ = ["Finding", "ImageList", "LstEntry"]
 _BLOCK: Final = 1 << 13
 #: Texts of paths that become bytes at the same time.
 _BATCH: Final = 1 << 5
+#: Facts of a list of which nothing but its entries is known.
+_UNKNOWN: Final = {"classes": None, "root": None, "sizes": None, "stamps": None, "findings": ()}
 
 
 class LstEntry(NamedTuple):
@@ -157,8 +161,26 @@ class ImageList(Sequence[LstEntry]):
             ValueError: as for the class.
         """
         made = object.__new__(cls)
-        unknown = {"classes": None, "root": None, "sizes": None, "stamps": None, "findings": ()}
-        made._fill(indexes, labels, _cut(texts), unknown | facts)
+        made._fill(indexes, labels, _cut(texts), {**_UNKNOWN, **facts})
+        return made
+
+    @classmethod
+    def from_columns(
+        cls, indexes: NDArray[np.int64], labels: NDArray[np.float32], blob: bytes, offsets: NDArray[np.int64]
+    ) -> ImageList:
+        """Return the list that has these columns, which are taken over.
+
+        Args:
+            indexes: [n] ids.
+            labels: [n, k] labels.
+            blob: the paths, end to end, as UTF-8 or a file system's own bytes.
+            offsets: [n + 1] where each path starts, and where the last one ends.
+
+        Raises:
+            ValueError: as for the class.
+        """
+        made = object.__new__(cls)
+        made._fill(indexes, labels, (blob, offsets), dict(_UNKNOWN))
         return made
 
     def __len__(self) -> int:
@@ -246,14 +268,12 @@ class ImageList(Sequence[LstEntry]):
         place = range(len(self))[position]
         return self._blob[self._offsets[place] : self._offsets[place + 1]]
 
-    def columns(self) -> tuple[bytes, ...]:
-        """Return indexes, labels, paths and path ends as little-endian bytes: what makes two lists of entries equal."""
-        return (
-            self.indexes.astype("<i8").tobytes(),
-            self.labels.astype("<f4").tobytes(),
-            self._blob,
-            self._offsets.astype("<i8").tobytes(),
-        )
+    def columns(self) -> Iterator[Buffer]:
+        """Yield indexes, labels, paths and path ends as little-endian bytes: what makes two lists of entries equal."""
+        yield _little(self.indexes, "<i8")
+        yield _little(self.labels, "<f4")
+        yield self._blob
+        yield _little(self._offsets, "<i8")
 
     def take(self, positions: ArrayLike) -> ImageList:
         """Return the list of the entries at these positions, in that order.
@@ -304,6 +324,11 @@ class ImageList(Sequence[LstEntry]):
         made = object.__new__(ImageList)
         made._assign(**(self.__getstate__() | columns))
         return made
+
+
+def _little(column: NDArray[Any], dtype: str) -> Buffer:
+    """Return a column's bytes, little-endian; not copied where they are so already."""
+    return np.ascontiguousarray(column, dtype).data.cast("B") if column.size else b""
 
 
 def _encode(paths: list[str]) -> tuple[bytes, NDArray[np.int64]]:

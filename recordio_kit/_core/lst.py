@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from recordio_kit._core.columns import Columns
 from recordio_kit._core.imagelist import Finding, ImageList, lost_labels
 from recordio_kit.errors import ListSyntaxError, UnsafePathError
 
@@ -120,22 +121,18 @@ def _parse_blocks(data: bytes) -> ImageList | None:
     if not data.endswith(b"\n") or b"\r" in data or b"\0" in data:
         return None
     tabs = data.count(b"\t", 0, data.index(b"\n"))
-    indexes, labels, paths = [], [], []
+    made = Columns()
     start = 0
     while start < len(data):
         stop = data.find(b"\n", start + _BLOCK_BYTES) + 1 or len(data)
         columns = _parse_block(data[start:stop], tabs)
         if columns is None or lost_labels(columns[1]).any():
             return None
-        indexes.append(columns[0])
-        labels.append(columns[1].astype(np.float32))
-        paths.append("\0".join(columns[2]))
+        made.add(columns[0], columns[1].astype(np.float32), columns[2])
         start = stop
-    ordered = np.sort(np.concatenate(indexes))
-    if (ordered[1:] == ordered[:-1]).any():
-        return None
-    del ordered
-    return ImageList.from_joined(np.concatenate(indexes), np.concatenate(labels), paths)
+    images = made.images()
+    ordered = np.sort(images.indexes)
+    return None if (ordered[1:] == ordered[:-1]).any() else images
 
 
 def _parse_block(data: bytes, tabs: int) -> tuple[NDArray[np.int64], NDArray[np.float64], list[str]] | None:

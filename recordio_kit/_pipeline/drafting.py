@@ -266,10 +266,9 @@ class _Standing:
 
 def _difference(old: JournalHead, new: JournalHead) -> str:
     """Say what an earlier run had otherwise; nothing where all is the same."""
-    if old.baseline != new.baseline:
-        return f"by a codec that gives other bytes ({old.baseline} then, {new.baseline} now)"
     if old.fingerprint == new.fingerprint:
-        return ""
+        same = old.baseline == new.baseline
+        return "" if same else f"by a codec that gives other bytes ({old.baseline} then, {new.baseline} now)"
     changed = [name for name in new.options if old.options.get(name) != new.options[name]]
     if not changed:
         return "from another list"

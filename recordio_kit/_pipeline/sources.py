@@ -40,7 +40,7 @@ _REASONS: Final = {
 }
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 #: What ``refuse_unsafe`` refuses, in paths that have NUL around them.
-_UNSAFE: Final = re.compile(r"\0(?:[/\\\0](?!\Z)|[A-Za-z]:)|[/\\\0]\.\.(?=[/\\\0])")
+_UNSAFE: Final = re.compile(r"\0(?:[/\\\0]|[A-Za-z]:)|[/\\\0]\.\.(?=[/\\\0])")
 _BLOCK: Final = 1 << 12
 
 

@@ -16,7 +16,9 @@ from recordio_kit.testing import payloads
 
 
 magic_label = float(np.array([MAGIC], "<u4").view("<f4")[0])
-bodies = st.one_of(payloads(), st.builds(lambda data, filling: data + bytes(filling), payloads(), st.sampled_from([4060, 4072, 5000])))
+bodies = st.one_of(
+    payloads(), st.builds(lambda data, filling: data + bytes(filling), payloads(), st.sampled_from([4060, 4072, 5000]))
+)
 
 
 @given(data=st.data(), width=st.integers(1, 3), images=st.lists(bodies, max_size=8))
@@ -25,7 +27,8 @@ def test_a_run_is_framed_as_its_records_one_by_one(data, width, images):
     indexes = data.draw(st.lists(ids.map(lambda value: value % 2**63), min_size=len(images), max_size=len(images)))
     label = st.one_of(st.floats(width=32, allow_nan=False), st.just(magic_label))
     labels = np.array(
-        data.draw(st.lists(st.lists(label, min_size=width, max_size=width), min_size=len(images), max_size=len(images))), np.float32
+        data.draw(st.lists(st.lists(label, min_size=width, max_size=width), min_size=len(images), max_size=len(images))),
+        np.float32,
     ).reshape(len(images), width)
     run = frame_images(np.array(indexes, np.int64), labels, images)
     expected = [
@@ -37,7 +40,9 @@ def test_a_run_is_framed_as_its_records_one_by_one(data, width, images):
     assert run.crcs.tolist() == [zlib.crc32(record) for record in expected]
 
 
-@given(images=st.lists(st.binary(max_size=5000).filter(lambda image: MAGIC_BYTES not in image), max_size=8), width=st.integers(1, 3))
+@given(
+    images=st.lists(st.binary(max_size=5000).filter(lambda image: MAGIC_BYTES not in image), max_size=8), width=st.integers(1, 3)
+)
 def test_the_size_of_records_without_magics_is_foretold(images, width):
     labels = np.zeros((len(images), width), np.float32)
     run = frame_images(np.arange(len(images)), labels, images)

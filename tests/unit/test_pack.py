@@ -261,7 +261,7 @@ def test_paths_that_mxnet_cannot_open_are_refused(photos, tmp_path):
         ((rk.Reencode(short_edge=256), "decode"), 110_000, 20, "nothing", True),
     ],
 )
-def test_work_runs_where_it_is_done_soonest(monkeypatch, how, bytes_each, count, expected, direct):
+def test_work_runs_where_it_is_done_soonest(monkeypatch, *, how, bytes_each, count, expected, direct):
     monkeypatch.setattr("recordio_kit._pipeline.policy.usable_cpus", lambda: 4)
     job = Job(root="", transform=how[0], check=how[1])
     with pick_executor(Policy(), job, Load(images=count, bytes=bytes_each * count), direct=direct) as (executor, window):

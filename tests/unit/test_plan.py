@@ -53,7 +53,15 @@ def test_a_longer_list_keeps_the_cuts_of_its_beginning():
 def test_a_segment_survives_pickling():
     rows = np.zeros(2, ROW_DTYPE)
     rows["offset"] = [0, 1200]
-    receipt = Receipt(start=3, stop=6, length=2400, crc32=7, rows=rows, failures=(Failure(4, "b.jpg", "truncated", "words"),), stamps=np.arange(6).reshape(3, 2))
+    receipt = Receipt(
+        start=3,
+        stop=6,
+        length=2400,
+        crc32=7,
+        rows=rows,
+        failures=(Failure(4, "b.jpg", "truncated", "words"),),
+        stamps=np.arange(6).reshape(3, 2),
+    )
     again = pickle.loads(pickle.dumps(Segment(receipt, [b"bo", b"dy"])))
     assert again.body == [b"bo", b"dy"]
     assert again.receipt.rows.tolist() == rows.tolist()
