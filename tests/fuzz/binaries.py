@@ -167,7 +167,7 @@ def seeds_rkm():
     entries = np.array([(0, 5, 12, 1), (12, 4, 16, 2**32 - 1), (28, 2**64 - 1, 8, 0)], ENTRY_DTYPE)
     for count in range(4):
         yield format_sidecar(Sidecar(entries[:count], 36, 123, "ab" * 32 if count else ""))
-    sound = format_sidecar(Sidecar(np.repeat(entries, 5), 36, 123))
+    sound = format_sidecar(Sidecar(np.repeat(entries, 3), 36, 123))
     yield from (sound, sound[:15] + b"\1" + sound[16:], sound[:8] + b"\xff" * 8 + sound[16:], sound[:20])
 
 

@@ -111,7 +111,7 @@ def seeds_gate():
     packed = zlib.compress(b"text")
     texts = (b"tEXt", b"k\0v"), (b"zTXt", b"k\0\0" + packed), (b"iTXt", b"k\0\1\0en\0k\0" + packed), (b"iCCP", b"p\0\0" + packed)
     yield png_of(header(1, 1), *[chunk(*each) for each in texts], chunk(b"eXIf", tiff(orientation(8))), pixels)
-    yield png_of(header(1, 1), chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2 << 20))), pixels)
+    yield png_of(header(1, 1), chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes((1 << 20) + 1), 9)), pixels)
     image = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
     for kind in ("BMP", "GIF", "WEBP", *(["AVIF"] if features.check_module("avif") else [])):
         yield _saved(image, kind)

@@ -94,15 +94,14 @@ def _sound_records(store):
 
 
 def seeds_salvage():
-    jpeg = b"\xff\xd8" + bytes(range(40)) + b"\xff\xd9"
-    payloads = [pack_record(IRHeader(0, 1.0, number, 0), jpeg) for number in range(2)]
-    whole, offsets = encode_records([b"abc", b"abcd" + MAGIC_BYTES + b"efg", b"", MAGIC_BYTES * 2, *payloads, b"last"])
+    image = pack_record(IRHeader(0, 1.0, 7, 0), b"\xff\xd8..\xff\xd9")
+    whole, offsets = encode_records([b"abcd" + MAGIC_BYTES + b"e", image, b"", b"last"])
     for way in range(0, 128, 5):
         yield bytes([way, way * 37 & 255]) + whole
-    middle = offsets[4]
+    middle = offsets[1]
     for sidecar in range(3):
         yield bytes([sidecar, 0]) + whole[:middle] + b"junk" + whole[middle:]
-        yield bytes([sidecar, 0]) + whole[:middle] + b"\1" + whole[middle:] + bytes(70)
+        yield bytes([sidecar, 0]) + whole[:middle] + b"\1" + whole[middle:] + bytes(20)
         yield bytes([sidecar, 0]) + whole[:-6]
-        yield bytes([sidecar, 0]) + whole[:4] + b"\x13" + whole[5:]
+        yield bytes([sidecar, 0]) + whole[: middle + 4] + b"\x13" + whole[middle + 5 :]
         yield bytes([sidecar, 0]) + whole[:middle] + whole[middle + 2 :]

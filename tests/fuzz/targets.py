@@ -45,7 +45,7 @@ class Functions:
 _GATE = ("gate", "jpeg", "png", "exif", "foreign_gate", "tiff", "webp", "info", "metadata", "png_traits")
 
 TARGETS = {
-    "frames": Target("binaries", ("_core.framing",), 512),
+    "frames": Target("binaries", ("_core.framing",), 256),
     "lst": Target("texts", ("_core.lst",), 256),
     "classes": Target("texts", ("_core.lst",), 128),
     "idx": Target("texts", ("_core.index",), 128),
@@ -53,8 +53,8 @@ TARGETS = {
     "manifest": Target("texts", ("_core.manifest",), 4096),
     "mnist_idx": Target("binaries", ("_core.mnist_idx",), 256),
     "header": Target("binaries", ("_core.header",), 128),
-    "gate": Target("images", tuple(f"_images.{name}" for name in _GATE), 1024),
-    "salvage": Target("records", ("_pipeline.survey", "_pipeline.salvage"), 256),
+    "gate": Target("images", tuple(f"_images.{name}" for name in _GATE), 1152),
+    "salvage": Target("records", ("_pipeline.survey", "_pipeline.salvage"), 144),
 }
 
 
