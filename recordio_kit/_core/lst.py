@@ -195,7 +195,7 @@ def _split_spaced(rows: list[list[str]], widths: set[int]) -> None:
         widths = {max(min(_numbers_ahead(_SPACES.split(row)[1:-1]) for (row,) in rows), 1)}
     (width,) = widths
     for fields in rows:
-        fields[:] = _SPACES.split(fields[0], width + 1)
+        fields[:] = map(str.strip, _SPACES.split(fields[0], width + 1))
 
 
 def _numbers_ahead(fields: Sequence[str]) -> int:

@@ -25,6 +25,8 @@ VERSION: Final = 1
 #: What ``SplitInfo.large`` counts: above four megapixels nothing is left to learn for networks of 224 pixels.
 LARGE_PIXELS: Final = 4_000_000
 MANIFEST_NAME: Final = "manifest.json"
+#: Options are nested three deep; from about a thousand on, Python can read JSON that it cannot write.
+_MAX_DEPTH: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +160,7 @@ class Manifest:
             return cls(
                 splits={str(name): _split_from_plain(plain) for name, plain in _checked(document["splits"], dict).items()},
                 classes=None if document["classes"] is None else tuple(_texts(document["classes"])),
-                options=_checked(document["options"], dict),
+                options=_options(document["options"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             msg = f"broken manifest: {type(error).__name__} {error}; write it again with 'manifest'"
@@ -233,6 +235,21 @@ def _file_from_plain(plain: Any) -> FileInfo | None:
         msg = f"{crc32!r} is no CRC-32"
         raise ValueError(msg)
     return FileInfo(path=path, bytes=_count(plain["bytes"]), crc32=int(crc32, 16))
+
+
+def _options(plain: Any) -> dict[str, Any]:
+    options: dict[str, Any] = _checked(plain, dict)
+    if options.get("transform") is not None:
+        _checked(options["transform"], dict)
+    if not _is_shallow(options, _MAX_DEPTH):
+        msg = f"options nested more than {_MAX_DEPTH} deep"
+        raise ValueError(msg)
+    return options
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not below or (levels > 0 and all(_is_shallow(each, levels - 1) for each in below))
 
 
 def _labels(plain: Any) -> dict[int, int] | None:

@@ -110,17 +110,20 @@ def _read_head(head: bytes) -> _Head | None:
 def strip_jpeg(data: bytes) -> bytes:
     """Return a JPEG that has passed the gate without the metadata in front of its first scan.
 
+    What lies between segments goes too: readers skip it, but for where it would come to stand behind the signature's first
+    two bytes, and there they take the whole for something else.
+
     Args:
         data: the whole image.
     """
-    pieces, start = [], 0
+    pieces = [data[:2]]
     for marker, offset, behind in segments(data):
         if marker == _SOS:
+            pieces.append(data[offset:])
             break
-        if marker in _METADATA:
-            pieces.append(data[start:offset])
-            start = behind
-    return b"".join((*pieces, data[start:]))
+        if marker not in _METADATA:
+            pieces.append(data[offset:behind])
+    return b"".join(pieces)
 
 
 def segments(data: bytes, offset: int = len(JPEG_SIGNATURE) - 1, most: int = MAX_PARTS) -> Iterator[tuple[int, int, int]]:

@@ -76,6 +76,7 @@ SOUND = {
     "CMYK JPEG": from_pillow("CMYK", "JPEG"),
     "fill before markers": jpeg().replace(b"\xff\xdb", b"\xff\xff\xff\xff\xdb"),
     "bytes between segments": jpeg().replace(b"\xff\xdb", b"\0junk\xff\xdb", 1),
+    "bytes behind metadata": insert(jpeg(), segment(0xFE, b"note"), b"\0junk"),
     "text behind the end": jpeg() + b"\r\n<!-- served by -->",
     "an archive behind the end": png(PHOTO) + b"PK\3\4",
     "1 bit": from_pillow("1", "PNG"),

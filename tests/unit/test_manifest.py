@@ -168,6 +168,21 @@ def test_a_wrong_field_is_refused(path, wrong):
             Manifest.from_json(changed(*path, to=value))
 
 
+def test_options_that_no_reader_of_them_expects_are_refused():
+    assert Manifest.from_json(changed("options", to={"transform": None})).options == {"transform": None}
+    assert Manifest.from_json(changed("options", to=nested(31))).options == nested(31)
+    for wrong in ({"transform": "resize"}, {"transform": ["format", "webp"]}, nested(32), nested(400)):
+        with pytest.raises(ManifestError, match="broken manifest"):
+            Manifest.from_json(changed("options", to=wrong))
+
+
+def nested(lists):
+    value = 95
+    for _ in range(lists):
+        value = [value]
+    return {"quality": value}
+
+
 def test_unknown_fields_are_left_for_newer_versions():
     assert Manifest.from_json(changed(*TRAIN, "colour", to="red")) == MANIFEST
 
