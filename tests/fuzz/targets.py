@@ -50,6 +50,7 @@ TARGETS = {
     "classes": Target("texts", ("_core.lst",), 128),
     "idx": Target("texts", ("_core.index",), 128),
     "rkm": Target("binaries", ("_core.sidecar",), 320),
+    "journal": Target("journals", ("_core.journal",), 512),
     "manifest": Target("texts", ("_core.manifest",), 4096),
     "mnist_idx": Target("binaries", ("_core.mnist_idx",), 256),
     "header": Target("binaries", ("_core.header",), 128),
