@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 
 from recordio_kit._core import framing
+from recordio_kit._core.frame_run import frame_images
 from recordio_kit._core.framing import (
     MAGIC,
     MAGIC_BYTES,
@@ -23,7 +24,6 @@ from recordio_kit._core.framing import (
     encode_record,
     encode_records,
     find_record_head,
-    frame_parts,
 )
 from recordio_kit._core.header import HEADER_SIZE, IRHeader, header_holds_magic, pack_record, unpack_record
 from recordio_kit._core.mnist_idx import format_idx_array, parse_idx_array
@@ -56,7 +56,8 @@ def check_frames(data):
     assert aligned_magics(data + _ZEROS) == magics  # by the word, as large payloads are looked through
     framed = encode_record(data)
     assert decode_at(framed) == (data, len(framed))
-    assert b"".join(frame_parts(data[:8], data[8:])) == framed
+    image = pack_record(IRHeader(0, 0.0, 5, 0), data)
+    assert b"".join(frame_images(np.array([5]), np.zeros((1, 1), np.float32), [data]).pieces) == encode_record(image)
 
     view, start = memoryview(data), 0
     for payload, end in records:
