@@ -14,7 +14,7 @@ from recordio_kit._images.engines import ENGINES, pick
 from recordio_kit._pipeline.executors import usable_cpus
 
 
-_PACKAGES = ("numpy", "pillow", "simplejpeg", "PyTurboJPEG", "opencv-python-headless", "opencv-python")
+_PACKAGES = ("numpy", "pillow", "simplejpeg", "PyTurboJPEG", "opencv-python-headless", "opencv-python", "zlib-ng")
 
 
 def describe(peers: Peers) -> dict[str, Any]:

@@ -163,9 +163,13 @@ def prepare_desk(desk: Path, listing: Path | None) -> None:
 
 
 def environment(contender: Contender) -> dict[str, str]:
-    """Return a contender's environment: this one's, with the checkout on Python's path behind what the contender adds."""
+    """Return a contender's environment: this one's, with the checkout on Python's path behind what the contender adds.
+
+    Modules may be kept compiled, as they are where programs are installed.
+    """
     paths = [contender.environment.get("PYTHONPATH"), str(Path(__file__).parents[1])]
-    return os.environ | contender.environment | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | contender.environment | {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
 
 
 def compare(comparison: Comparison, times: Times) -> Ratio | None:

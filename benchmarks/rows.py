@@ -18,12 +18,13 @@ from benchmarks.race import Comparison, Contender
 from benchmarks.tree import Tree
 
 
-FAST_MODULES = ("simplejpeg", "turbojpeg", "cv2")
+FAST_MODULES = ("simplejpeg", "turbojpeg", "cv2", "zlib_ng")
 OURS = "recordio_kit"
 _SHORT_EDGE, _QUALITY = "256", "95"
 _RESIZE = ("--resize", _SHORT_EDGE, "--quality", _QUALITY)
 _WORK = Path(__file__).parent / "work"
 _DEFAULT, _FLOOR, _CPP, _TAR = f"{OURS}, default install", "codec floor", "im2rec (C++)", "tar"
+_UNSYNCED = f"{OURS}, not synced"
 _SYNCED_TAR, _WEBDATASET, _STREAMING = "tar, then sync", "webdataset ShardWriter", "Streaming MDSWriter"
 
 
@@ -106,8 +107,10 @@ def scaling(setting: Setting) -> Row:
     """Return the row of the same work by more workers, on fewer photos."""
 
     def contenders(images: Corpus | Tree) -> list[Contender]:
+        sources = str(images.root.parent / "sources")
         command = ("pack", "all.lst", str(images.root), "x.rec", *_RESIZE, "--workers")
-        return [_ours(f"workers: {count}", *command, str(count)) for count in sorted({0, 1, 2, setting.cpus})]
+        floors = [_script(_floor(count), "codec_floor", sources, _SHORT_EDGE, _QUALITY, str(count)) for count in (1, 2)]
+        return [*(_ours(f"workers: {count}", *command, str(count)) for count in sorted({0, 1, 2, setting.cpus})), *floors]
 
     most = f"workers: {setting.cpus}"
 
@@ -118,10 +121,15 @@ def scaling(setting: Setting) -> Row:
         contenders,
         (
             Comparison("2 workers over 1", "workers: 2", ("workers: 1",), 1.85),
+            Comparison("codecs alone, 2 cores over 1", _floor(2), (_floor(1),)),
             Comparison("1 worker over none", "workers: 1", ("workers: 0",), 1 / 1.1),
             *([Comparison(f"{setting.cpus} workers over 1", most, ("workers: 1",))] if setting.cpus > 2 else []),
         ),
     )
+
+
+def _floor(cores: int) -> str:
+    return f"codecs alone, cores: {cores}"
 
 
 def camera(setting: Setting) -> Row:
@@ -164,6 +172,7 @@ def _pass_through(setting: Setting, name: str, title: str, images_name: str, of_
         root = str(images.root)
         made = [
             _ours(OURS, "pack", "all.lst", root, "x.rec"),
+            replace(_script(_UNSYNCED, "unsynced", "pack", "all.lst", root, "x.rec"), ours=True),
             *_im2rec(setting, root, "--pass-through"),
             *_cpp(setting, root, "unchanged=1"),
         ]
@@ -184,10 +193,11 @@ def _pass_through(setting: Setting, name: str, title: str, images_name: str, of_
         images_name,
         contenders,
         (
-            Comparison("im2rec.py", OURS, _im2rec_names(setting), 2.5),
-            Comparison("im2rec (C++)", OURS, (_CPP,), 1.0),
-            Comparison("tar", OURS, (_TAR,), of_tar),
-            Comparison("tar, then sync", OURS, (_SYNCED_TAR,)),
+            Comparison("im2rec.py", _UNSYNCED, _im2rec_names(setting), 2.5),
+            Comparison("im2rec (C++)", _UNSYNCED, (_CPP,), 1.0),
+            Comparison("tar", _UNSYNCED, (_TAR,), of_tar),
+            Comparison("tar, then sync; ours synced", OURS, (_SYNCED_TAR,), of_tar),
+            Comparison("im2rec.py; ours synced", OURS, _im2rec_names(setting)),
             Comparison("webdataset", OURS, (_WEBDATASET,)),
             Comparison("MosaicML Streaming", OURS, (_STREAMING,)),
         ),

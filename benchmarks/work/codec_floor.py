@@ -16,7 +16,7 @@ from recordio_kit._images.codec import decode_image
 from recordio_kit._images.engines import pick, try_engine
 
 
-def main(sources: Path, short: int, quality: int) -> None:
+def main(sources: Path, short: int, quality: int, cores: int | None) -> None:
     """Run the floor."""
     images = [path.read_bytes() for path in sorted(sources.iterdir())]
     with Path("all.lst").open("rb") as lines:
@@ -40,8 +40,8 @@ def main(sources: Path, short: int, quality: int) -> None:
         size = (rows * short // columns, short) if rows > columns else (short, columns * short // rows)
         encode(resize(pixels, *size), quality)
 
-    over_all_cores(work, count)
+    over_all_cores(work, count, cores)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]) if sys.argv[4:] else None)

@@ -13,14 +13,15 @@ from recordio_kit._pipeline.executors import usable_cpus
 _RUN = 16
 
 
-def over_all_cores(work: Callable[[int], None], count: int) -> None:
+def over_all_cores(work: Callable[[int], None], count: int, cores: int | None = None) -> None:
     """Call a function with each number below ``count``, on all cores that this process may use.
 
     Args:
         work: inherited by the processes, not sent to them.
         count: how many calls.
+        cores: how many; None for all.
     """
-    cores = usable_cpus()
+    cores = cores or usable_cpus()
     if cores == 1:
         for number in range(count):
             work(number)
