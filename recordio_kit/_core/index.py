@@ -88,6 +88,24 @@ def parse_idx(data: bytes, *, source: str | None = None) -> RecordIndex:
     return RecordIndex(np.ascontiguousarray(table[:, 0]), np.ascontiguousarray(table[:, 1]))
 
 
+def first_loose_line(data: bytes) -> int | None:
+    """Return the number of the first line that MXNet's Python refuses, though others read it; None if there is none.
+
+    It strips a line, cuts it at tabs, and takes the first two for numbers: a blank line or a space for a tab is an error.
+
+    Args:
+        data: bytes that ``parse_idx`` reads.
+    """
+    if data.translate(None, b"0123456789") == b"\t\n" * data.count(b"\n"):
+        return None
+    lines = data.removesuffix(b"\n").split(b"\n") if data else []
+    for number, line in enumerate(lines, 1):
+        fields = line.strip().split(b"\t")
+        if len(fields) < 2 or not (fields[0].strip().isdigit() and fields[1].strip().isdigit()):
+            return number
+    return None
+
+
 def _fields(data: bytes, source: str | None) -> list[bytes]:
     fields: list[bytes] = []
     for number, line in enumerate(data.split(b"\n"), 1):

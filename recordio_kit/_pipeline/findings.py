@@ -16,16 +16,19 @@ from recordio_kit._pipeline.survey import Damage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from recordio_kit._pipeline.consumers.base import Consumer
+
 Level: TypeAlias = Literal["structure", "checksum", "decode"]
 
 #: ``Damage`` is structural. size: not what it should be. index: sidecar and file disagree. key: one key, several records.
 #: header: no image header. checksum: other bytes. image: cannot be decoded. missing, extra: files or records that should, or
-#: should not, be there. count: another number of records. manifest: it cannot be read.
+#: should not, be there. count: another number of records. manifest: it cannot be read. consumer: sound, but not for the one
+#: that it was verified for.
 FindingKind: TypeAlias = (
-    Damage | Literal["size", "index", "key", "header", "checksum", "image", "missing", "extra", "count", "manifest"]
+    Damage | Literal["size", "index", "key", "header", "checksum", "image", "missing", "extra", "count", "manifest", "consumer"]
 )
 
-#: Of each kind and file so many findings are kept.
+#: Of each kind (of a consumer's, each rule) and file so many findings are kept.
 _KEPT: Final = 1000
 
 
@@ -59,6 +62,7 @@ class VerifyReport:
     Args:
         uri: the file or manifest.
         level: what was asked for.
+        consumer: whose rules it was held against, or None.
         records: sound records, over all files.
         bytes: size of all files that were read.
         findings: what is wrong, by file and offset.
@@ -67,6 +71,7 @@ class VerifyReport:
 
     uri: str
     level: Level
+    consumer: Consumer | None = None
     records: int
     bytes: int
     findings: tuple[VerifyFinding, ...]
@@ -80,7 +85,8 @@ class VerifyReport:
     def __str__(self) -> str:
         """Say it in a line."""
         what = "ok" if self.ok else f"{len(self.findings)} findings"
-        return "; ".join([f"{self.uri}: {what}, {self.records} sound records, {self.bytes} bytes ({self.level})", *self.notes])
+        how = self.level if self.consumer is None else f"{self.level}, for {self.consumer}"
+        return "; ".join([f"{self.uri}: {what}, {self.records} sound records, {self.bytes} bytes ({how})", *self.notes])
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -99,7 +105,7 @@ class Findings:
         """Start with none."""
         self._source = source
         self._found: list[VerifyFinding] = []
-        self._counts: Counter[FindingKind] = Counter()
+        self._counts: Counter[tuple[FindingKind, str]] = Counter()
 
     def __len__(self) -> int:
         """Return how many there are, kept or not."""
@@ -113,14 +119,17 @@ class Findings:
         offset: int | None = None,
         position: int | None = None,
         source: str | None = None,
+        rule: str = "",
     ) -> None:
-        """Add one; ``source`` names another file, such as a sidecar."""
-        self._counts[kind] += 1
-        if self._counts[kind] <= _KEPT:
+        """Add one; ``source`` names another file, such as a sidecar, and ``rule`` what is counted by itself in its kind."""
+        self._counts[kind, rule] += 1
+        if self._counts[kind, rule] <= _KEPT:
             self._found.append(VerifyFinding(source or self._source, offset, position, kind, message))
 
     def result(self) -> Sequence[VerifyFinding]:
         """Return what was kept, by offset, and a last one for each kind that was cut."""
         kept = sorted(self._found, key=lambda finding: (finding.offset is not None, finding.offset or 0))
-        cut = [(kind, count - _KEPT) for kind, count in self._counts.items() if count > _KEPT]
-        return kept + [VerifyFinding(self._source, None, None, kind, f"{count} more of kind {kind!r}") for kind, count in cut]
+        cut = [(kind, rule, count - _KEPT) for (kind, rule), count in self._counts.items() if count > _KEPT]
+        return kept + [
+            VerifyFinding(self._source, None, None, kind, f"{count} more of kind {rule or kind!r}") for kind, rule, count in cut
+        ]

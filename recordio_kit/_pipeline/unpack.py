@@ -40,6 +40,9 @@ __all__ = ["UnpackReport", "unpack"]
 
 _TELL_EVERY: Final = 64
 _NAN: Final = math.nan
+#: A list's folders are left out below a class where they make a path that systems refuse or nobody can remove again.
+_MOST_FOLDERS: Final = 32
+_MOST_PATH_BYTES: Final = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,8 @@ def unpack(
 
     Raises:
         OutputExistsError: a name is taken; nothing was written.
-        UnsafePathError: a name of the list leaves the folder (nothing was written), or a link stands in the way.
+        UnsafePathError: a name of the list leaves the folder, or a link stands in the way; nothing was written, unless the
+            link was put there meanwhile.
         FormatError: a record is damaged; what comes before it is written.
         ValueError: the destination is a URL.
         StorageError: something cannot be read or written; what comes before it is written.
@@ -104,10 +108,9 @@ def unpack(
         msg = f"{destination}: images are unpacked into a local folder"
         raise ValueError(msg)
     tell = resolve_progress(progress)
-    target = SafeFolder(destination, overwrite=overwrite)
     found, name = open_file(path, store)
     stage = f"unpack {name.rpartition('/')[2]}"
-    with ImageReader(name, store=found) as reader:
+    with SafeFolder(destination, overwrite=overwrite) as target, ImageReader(name, store=found) as reader:
         plan = _Plan(reader, *_look_beside(found, name, classes, names))
         target.refuse_taken(plan.paths)
         written = 0
@@ -195,8 +198,12 @@ class _Plan:
         stem, dot, suffix = leaf.rpartition(".")
         if suffixes and dot + suffix.lower() not in suffixes:
             leaf = (stem or leaf or mark) + suffixes[0]
-        safe = [safe_name(part) for part in (*below, leaf) if part not in ("", ".")]
-        path = self._files.claim("/".join([self.folders[label], *safe]), mark)
+        leaf = safe_name(mark if leaf in ("", ".") else leaf)
+        safe = [safe_name(part) for part in below if part not in ("", ".")]
+        path = "/".join([self.folders[label], *safe, leaf])
+        if len(safe) > _MOST_FOLDERS or len(path.encode()) > _MOST_PATH_BYTES:
+            path = f"{self.folders[label]}/{leaf}"
+        path = self._files.claim(path, mark)
         self.renamed += path != wanted
         return path
 

@@ -26,6 +26,12 @@ def add(commands: Commands) -> None:
     parser = command(commands, "verify", verify, "look for damage; exit code 1 where some is found")
     parser.add_argument("place", metavar="X", help="a .rec, a folder or prefix with manifest.json")
     parser.add_argument("--level", choices=("structure", "checksum", "decode"), default="checksum", help="how deep (checksum)")
+    parser.add_argument(
+        "--for",
+        dest="consumer",
+        choices=("sagemaker", "mxnet", "gluon", "dali", "insightface"),
+        help="also say what this reader would stumble over",
+    )
     add_s3(parser)
 
     parser = command(commands, "index", index, "write the .idx of a .rec that has none")
@@ -115,9 +121,10 @@ def verify(args: argparse.Namespace, out: Output) -> int:
 
     if args.place.endswith(".rec"):
         store, name = file_at(args, args.place)
-        report = run(name, level=args.level, store=store, progress=out.progress)
+        report = run(name, level=args.level, consumer=args.consumer, store=store, progress=out.progress)
     else:
-        report = run(folder_at(args, args.place.removesuffix("manifest.json")), level=args.level, progress=out.progress)
+        folder = folder_at(args, args.place.removesuffix("manifest.json"))
+        report = run(folder, level=args.level, consumer=args.consumer, progress=out.progress)
     for finding in report.findings[:_SHOWN_FINDINGS]:
         out.say("found", str(finding))
     if len(report.findings) > _SHOWN_FINDINGS:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
 import math
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -133,6 +136,22 @@ HOSTILE = [
     "x" * 300 + ".jpg",
     "\x01\x1f",
     "é" * 200,
+    ".git",
+    "\u200b.ssh",
+    ".",
+    "..",
+    "../up",
+    "~root",
+    "\udcff\ud800",
+    "COM¹",
+    "LPT1 .txt",
+    "con.\u200b",
+    "a\u200db",
+    "ab",
+    "I",
+    "\u0131",
+    "K",
+    "\u212a",
 ]
 
 
@@ -143,6 +162,8 @@ def test_hostile_names_become_safe_and_stay_apart(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["out", "x.idx", "x.rec"]
     for folder in report.folders:
         assert safe_name(folder) == folder
+        assert not folder.startswith(".")
+        assert len(folder.encode()) < 256
     assert sorted(files_below(tmp_path / "out").values()) == sorted(jpeg(number) for number in range(len(HOSTILE)))
 
 
@@ -245,6 +266,154 @@ def test_a_disk_that_fails_leaves_no_torn_file(tmp_path, monkeypatch):
     with pytest.raises(rk.errors.StorageError, match="No space left"):
         SafeFolder(tmp_path).write("a/b.jpg", b"x")
     assert os.listdir(tmp_path / "a") == []
+    assert files_below(tmp_path) == {}
+
+
+KILLED = """
+import os, sys
+from recordio_kit._pipeline.safe_folder import SafeFolder
+
+write = os.write
+def half(file, data):
+    write(file, data[:len(data) // 2])
+    os._exit(9)
+
+with SafeFolder(sys.argv[1], overwrite=sys.argv[2] == "True") as folder:
+    folder.write("a/1.jpg", b"whole" * 100)
+    os.write = half
+    folder.write("a/2.jpg", b"whole" * 100)
+"""
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_kill_leaves_no_half_file_under_a_final_name(tmp_path, overwrite):
+    if overwrite:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "2.jpg").write_bytes(b"mine")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(overwrite)], check=False)
+    assert done.returncode == 9
+    found = files_below(tmp_path)
+    assert {name: data for name, data in found.items() if name.startswith("a/")} == {
+        "a/1.jpg": b"whole" * 100,
+        **({"a/2.jpg": b"mine"} if overwrite else {}),
+    }
+    assert [name.split("/")[0] for name in found if not name.startswith("a/")] == [".recordio_kit"]
+
+
+def test_nothing_but_the_images_is_left(tmp_path):
+    write_records(tmp_path / "x.rec", [(0.0, 0, jpeg(1))])
+    unpack(tmp_path / "x.rec", tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == ["0"]
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP])
+def test_a_disk_without_hard_links_is_written_too(tmp_path, monkeypatch, code):
+    def refuse(*_, **__):
+        raise OSError(code, "no links here")
+
+    monkeypatch.setattr("os.link", refuse)
+    with SafeFolder(tmp_path / "out") as folder:
+        folder.write("a/b.jpg", b"x")
+        with pytest.raises(rk.errors.OutputExistsError):
+            folder.write("a/b.jpg", b"y")
+    assert files_below(tmp_path) == {"out/a/b.jpg": b"x"}
+
+
+def test_a_name_that_is_taken_meanwhile_is_not_replaced(tmp_path):
+    with SafeFolder(tmp_path) as folder:
+        folder.refuse_taken(["a/b.jpg"])
+        (tmp_path / "a").mkdir()
+        (tmp_path / "a" / "b.jpg").write_bytes(b"mine")
+        with pytest.raises(rk.errors.OutputExistsError):
+            folder.write("a/b.jpg", b"x")
+    assert files_below(tmp_path) == {"a/b.jpg": b"mine"}
+
+
+def test_a_link_in_place_of_the_state_folder_is_not_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".recordio_kit").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    with SafeFolder(tmp_path / "out") as folder, pytest.raises(rk.errors.UnsafePathError):
+        folder.write("a.jpg", b"x")
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_what_stands_in_the_way_is_known_before_the_first_file(tmp_path, overwrite):
+    write_records(tmp_path / "x.rec", [(0.0, 0, jpeg(1)), (1.0, 1, jpeg(2))])
+    for number, stand in enumerate(
+        (
+            lambda folder: (folder / "1").symlink_to(tmp_path, target_is_directory=True),
+            lambda folder: (folder / "1").symlink_to(tmp_path / "nowhere"),
+            lambda folder: (folder / "1").write_bytes(b""),
+            lambda folder: (folder / "1" / "1.jpg").mkdir(parents=True),
+        )
+    ):
+        out = tmp_path / f"out{number}"
+        out.mkdir()
+        stand(out)
+        with pytest.raises((rk.errors.UnsafePathError, rk.errors.OutputExistsError)):
+            unpack(tmp_path / "x.rec", out, overwrite=overwrite)
+        assert os.listdir(out) == ["1"]
+
+
+def test_a_folder_that_stands_there_in_other_case_is_no_link(tmp_path, monkeypatch):
+    monkeypatch.setattr("recordio_kit._pipeline.safe_folder._RELATIVE", False)
+    (tmp_path / "Cat").mkdir()
+    (tmp_path / "cat").symlink_to(tmp_path / "Cat")  # as a disk without case has it
+    monkeypatch.setattr("os.path.normcase", str.lower)
+    SafeFolder(tmp_path).write("cat/1.jpg", b"x")
+    assert (tmp_path / "Cat" / "1.jpg").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    ("path", "leaf"),
+    [
+        ("a/" * 100 + "x.jpg", "x.jpg"),
+        ("0/" + "a/" * 40 + "x.jpg", "x.jpg"),
+        ("0/" + ("b" * 190 + "/") * 5 + "x.jpg", "x.jpg"),
+        ("0/sub/", "sub/0.jpg"),
+        ("0/a/./b/x.jpg", "a/b/x.jpg"),
+        ("0/.git/hooks/x.jpg", "_.git/hooks/x.jpg"),
+        ("0/.jpg", "_.jpg"),
+        ("~/x.jpg", "x.jpg"),
+        ("0/a:b/nul/x.jpg", "a_b/nul_/x.jpg"),
+        ("0\\a\\x.jpg", "a/x.jpg"),
+    ],
+)
+def test_paths_of_a_strangers_list(tmp_path, path, leaf):
+    write_records(tmp_path / "x.rec", [(0.0, 0, jpeg(1))])
+    (tmp_path / "x.lst").write_text(f"0\t0.000000\t{path}\n")
+    unpack(tmp_path / "x.rec", tmp_path / "out")
+    assert files_below(tmp_path / "out") == {f"0/{leaf}": jpeg(1)}
+
+
+@pytest.mark.parametrize("leaf", ["", "."])
+def test_an_image_of_no_known_format_and_no_name_gets_its_key(tmp_path, leaf):
+    write_records(tmp_path / "x.rec", [(0.0, 0, b"??")])
+    (tmp_path / "x.lst").write_text(f"0\t0.000000\t0/sub/{leaf}\n")
+    unpack(tmp_path / "x.rec", tmp_path / "out")
+    assert files_below(tmp_path / "out") == {"0/sub/0": b"??"}
+
+
+def test_long_labels_that_begin_alike_get_folders_of_their_own(tmp_path):
+    rows = [([0.125] * 60 + [float(number)], number, jpeg(number)) for number in range(3)]
+    write_records(tmp_path / "x.rec", rows)
+    report = unpack(tmp_path / "x.rec", tmp_path / "out")
+    assert len(set(report.folders)) == 3
+    assert all(len(folder) < 256 for folder in report.folders)
+    assert sorted(files_below(tmp_path / "out").values()) == sorted(body for _, _, body in rows)
+
+
+def test_names_are_not_counted_from_the_start_again_and_again(monkeypatch):
+    calls = []
+    monkeypatch.setattr("recordio_kit._pipeline.filenames.fold", lambda path: calls.append(path) or fold(path))
+    plan = NamePlan()
+    names = [plan.claim("a/x.jpg", "7") for _ in range(1000)]
+    plan.claim("b", "1")
+    names += [plan.claim(f"b/{number}", "7") for number in range(1000)]
+    assert len(set(map(fold, names))) == 2000
+    assert len(calls) < 10_000
 
 
 def test_images_are_unpacked_to_a_local_folder(tmp_path):
@@ -262,10 +431,35 @@ def test_progress_counts_images(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "safe"),
-    [("a.jpg", "a.jpg"), ("con", "con_"), ("Aux.b.c", "Aux_.b.c"), ("a. ", "a_"), ("", "_"), ("consul", "consul")],
+    [
+        ("a.jpg", "a.jpg"),
+        ("con", "con_"),
+        ("Aux.b.c", "Aux_.b.c"),
+        ("a. ", "a_"),
+        ("", "_"),
+        ("consul", "consul"),
+        (".x", "_.x"),
+        ("a\udc80", "a_"),
+    ],
 )
 def test_safe_names(name, safe):
     assert safe_name(name) == safe == safe_name(safe)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("a\u200db", "ab"),
+        ("a\u0131", "AI"),
+        ("\u212a", "k"),
+        ("\u00e9", "E\u0301"),
+        ("\ufb01", "FI"),
+        ("\ufeffx", "X"),
+        ("\u1e9e", "ss"),
+    ],
+)
+def test_names_that_some_disk_holds_equal(one, other):
+    assert fold(one) == fold(other)
 
 
 def test_a_long_name_keeps_its_suffix():

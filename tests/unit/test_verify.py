@@ -122,6 +122,8 @@ def test_a_record_swallowed_by_a_length_is_found():
         (format_idx(range(6), [*OFFSETS[:5], 2**64 - 1]), 2**64 - 1, "row 6"),
         (format_idx(range(5), [*OFFSETS[:3], *OFFSETS[4:]]), OFFSETS[3], "record 3"),
         (format_idx([0, 1, 2, 2, 4, 5], OFFSETS), None, "key 2"),
+        (format_idx(range(7), [*OFFSETS, OFFSETS[2]]), OFFSETS[2], "row 7"),
+        (format_idx(range(6), [*OFFSETS[:5], OFFSETS[5] // 10]), OFFSETS[5] // 10, "row 6"),
         (b"0\t0\nrubbish\n", None, "line 2"),
     ],
 )
@@ -130,7 +132,23 @@ def test_an_index_that_is_not_the_files_is_found(index, offset, word):
     store.files["x.idx"] = index
     report = rk.verify("x.rec", level="structure", store=store)
     assert any(finding.offset == offset and word in finding.message for finding in report.findings)
+    assert not report.ok
     assert set(kinds(report)) <= {"index", "key"}
+
+
+def test_sidecars_that_call_a_record_by_different_keys_are_found():
+    store = store_with()
+    store.files["x.idx"] = format_idx([0, 1, 3, 2, 4, 5], OFFSETS)
+    report = rk.verify("x.rec", level="structure", store=store)
+    assert [(finding.kind, finding.offset) for finding in report.findings] == [("key", OFFSETS[2]), ("key", OFFSETS[3])]
+
+
+def test_checksums_of_another_file_are_found_by_structure_alone():
+    store, other = store_with(), store_with(IMAGES[::-1])
+    store.files["x.rkm"] = other.files["x.rkm"]
+    report = rk.verify("x.rec", level="structure", store=store)
+    assert kinds(report) == ["checksum", "extra", "missing"]
+    assert any("length" in finding.message for finding in report.findings)
 
 
 def test_rows_in_another_order_are_well():
