@@ -66,6 +66,9 @@ def walk_jpeg(data: bytes) -> ImageInfo:
         head = _read_head(data[:behind])
         if head is not None:
             frame, orientation, parts = head
+            match = _MARKER.search(data, behind)
+            if match is not None and data[match.start() + 1] == _EOI:  # one scan, as in most JPEGs
+                return ImageInfo("jpeg", *frame, orientation or 1, len(data) - match.end())
             scans, start = 1, behind
     for marker, offset, behind in segments(data, start, MAX_PARTS - parts):
         if marker == _EOI:

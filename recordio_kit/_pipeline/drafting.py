@@ -8,6 +8,7 @@ that was published by a run that died before it could say so is recognised by it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,9 @@ from recordio_kit._core.journal import JournalHead, JournalText, format_head, fo
 from recordio_kit._core.manifest import FileInfo
 from recordio_kit._pipeline.manifests import inspect_file
 from recordio_kit._pipeline.sources import source_stamp
-from recordio_kit._storage.base import Draft
+from recordio_kit._storage.base import SYNC, Draft
 from recordio_kit._storage.writer import RecordWriter
-from recordio_kit.errors import OutputExistsError, ResumeMismatchError
+from recordio_kit.errors import OutputExistsError, ResumeMismatchError, StorageError
 
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ class Unfinished:
         if self._journal is not None:
             self._journal.cut(self._left.ends[whole])
             self._done = self._left.receipts[whole - 1].stop if whole else 0
+        self._left = JournalText(self._left.head, (), ())  # millions of rows that nobody needs any more
 
     def _refuse_changed(self, receipt: Receipt, images: ImageList, prefix: str) -> None:
         paths = images[receipt.start : receipt.stop].paths
@@ -219,11 +221,10 @@ class Unfinished:
         if self._journal is None:
             if self._writer is not None:
                 self._writer.abort()
-        elif error is None or not self._resume or not self._done:
-            if self._writer is not None:
-                self._writer.abort()
-            elif self._drafts is not None and not self.published:
-                self._drafts.draft(self._name, overwrite=True).abort()
+        elif error is None:
+            self._journal.remove()
+        elif not self._resume or not self._done or _is_spoilt(error):
+            self._discard()
             self._journal.remove()
         else:
             if self._writer is not None:
@@ -233,6 +234,14 @@ class Unfinished:
                 f"{self._done} images of {self.store.uri(self._name)} are kept: run the same again to go on from there, "
                 "or with resume=False (--no-resume) to start over"
             )
+
+    def _discard(self) -> None:
+        """Throw the draft away, also one that a failing writer has kept."""
+        if self._writer is not None:
+            self._writer.abort()
+        if self._drafts is not None and not self.published:
+            with contextlib.suppress(StorageError):  # one failure is told already
+                self._drafts.draft(self._name, overwrite=True).abort()
 
 
 class _Standing:
@@ -262,6 +271,11 @@ class _Standing:
 
     def abort(self) -> None:
         self._source.close()
+
+
+def _is_spoilt(error: BaseException) -> bool:
+    """Tell whether what was written cannot be trusted, though it reads back well."""
+    return isinstance(error, StorageError) and error.operation == SYNC
 
 
 def _difference(old: JournalHead, new: JournalHead) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from recordio_kit._core.manifest import LARGE_PIXELS, SplitInfo
 from recordio_kit._images.engines import is_exact
+from recordio_kit._pipeline.executors import SupervisedExecutor
 from recordio_kit._pipeline.placing import Segments
 from recordio_kit._pipeline.policy import Load, Policy, pick_executor
 from recordio_kit._pipeline.report import Progress, ProgressCallback
@@ -118,7 +119,8 @@ def fill(
     sizes = SourceSizes(images, job.root)
     progress(Progress(stage, start, len(images), writer.size, len(packed.failures)))
     # Only our own workers are known to be on this machine, and only bytes that are copied have a length that can be foretold.
-    target = writer.target() if job.transform is None and policy.executor is None else None
+    here = policy.executor is None or isinstance(policy.executor, SupervisedExecutor)
+    target = writer.target() if here and job.transform is None else None
     load = Load(images=len(images) - start, bytes=sizes.total(start))
     with pick_executor(policy, job, load, direct=target is not None) as (executor, window):
         segments = Segments(executor, window, job=job, images=images, start=start, sizes=sizes, writer=writer, target=target)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 #: Sequential reads come in pieces of this many bytes.
 CHUNK_BYTES = 1 << 20
+#: The operation of a ``StorageError`` behind which nothing that was written can be trusted, though it reads back well: pages that
+#: did not get to the disk may be marked clean.
+SYNC = "make durable"
 
 
 class Stat(NamedTuple):

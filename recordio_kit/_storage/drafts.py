@@ -11,7 +11,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from recordio_kit._storage.local_sink import BINARY, LocalDraft, fail, file_name, sweep
+from recordio_kit._storage.local_sink import BINARY, NO_LINK, LocalDraft, fail, file_name, sweep
 from recordio_kit._storage.locks import try_lock
 
 
@@ -39,7 +39,7 @@ class JournalFile:
             while True:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 try:
-                    self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | BINARY, 0o666)
+                    self._descriptor = os.open(path, os.O_CREAT | os.O_RDWR | BINARY | NO_LINK, 0o666)
                 except FileNotFoundError:  # another run has just removed the folder
                     continue
                 self.mine = try_lock(self._descriptor)

@@ -21,6 +21,17 @@ def full_sync(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it that are missing, each durable in the one above it."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for place in reversed(missing):
+        place.mkdir(exist_ok=True)
+        sync_folder(place.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in a folder durable; Windows has no such call and needs none."""
     if sys.platform == "win32":

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from recordio_kit._storage.base import Stat
 from recordio_kit._storage.drafts import LocalDrafts
+from recordio_kit._storage.durable import sync_folder
 from recordio_kit._storage.local_sink import BINARY, LocalSink, fail, refuse_existing
 from recordio_kit.errors import StorageError
 
@@ -112,7 +113,10 @@ class LocalStore:
         """
         path = self._path(name)
         try:
-            path.unlink(missing_ok=True)
+            path.unlink()
+            sync_folder(path.parent)  # else the name may come back beside what took its place
+        except (FileNotFoundError, NotADirectoryError):
+            return
         except OSError as error:
             fail(error, path, "delete", "it is still there")
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote
 
-from recordio_kit._storage.durable import full_sync, sync_folder
+from recordio_kit._storage.base import SYNC
+from recordio_kit._storage.durable import full_sync, make_folder, sync_folder
 from recordio_kit._storage.locks import outwait, try_lock
 from recordio_kit.errors import OutputExistsError, StorageError
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from recordio_kit._core.framing import Buffer
 
 BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+#: Names that the next run finds again are known to others as well: a link that was put there is not followed.
+NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _BUFFER_BYTES: Final = 1 << 20
 #: The least that POSIX lets a system take at once.
 _PIECES_AT_ONCE: Final = 1024 if hasattr(os, "sysconf") else 16
@@ -188,12 +191,15 @@ class LocalSink:
         try:
             self._file.flush()
             self._file.truncate(self._size)  # a target may have written more than counted in the end
+        except OSError as error:
+            self._failed(error, "flush")
+        try:
             full_sync(self._file.fileno())
             size = os.fstat(self._file.fileno()).st_size
         except OSError as error:
-            self._failed(error, "flush")
+            self._failed(error, SYNC)
         if size != self._size:
-            self._failed(OSError(f"the file has {size} bytes, {self._size} were written"), "flush")
+            self._failed(OSError(f"the file has {size} bytes, {self._size} were written"), SYNC)
         self._sealed = True
 
     def commit(self) -> None:
@@ -207,7 +213,7 @@ class LocalSink:
         if not self._overwrite:
             refuse_existing(self._path)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             if os.name == "nt":  # an open file cannot be renamed there
                 self._file.close()
             self._temporary.replace(self._path)
@@ -258,7 +264,7 @@ class LocalDraft(LocalSink):
 
     def _start(self) -> tuple[Path, int]:
         place = self._state_folder / f"{file_name(self._name)}.part"
-        descriptor = os.open(place, os.O_CREAT | os.O_RDWR | BINARY, 0o666)
+        descriptor = os.open(place, os.O_CREAT | os.O_RDWR | BINARY | NO_LINK, 0o666)
         if not outwait(descriptor, _STRAGGLER_SECONDS):
             os.close(descriptor)
             msg = "a process of an earlier run is still writing to it; end that first"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from recordio_kit.cli.options import (
     add_listing,
@@ -23,10 +24,15 @@ from recordio_kit.cli.output import describe, size
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+    from concurrent.futures import Executor
 
     from recordio_kit._core.imagelist import ImageList
     from recordio_kit.cli.options import Commands
     from recordio_kit.cli.output import Output
+
+#: About 8,000 rows, which take as long to pack as workers take to start, were they the smallest of images.
+_LONG_LIST_BYTES: Final = 300_000
 
 
 def add(commands: Commands) -> None:
@@ -140,6 +146,25 @@ def split(args: argparse.Namespace, out: Output) -> int:
 
 def pack(args: argparse.Namespace, out: Output) -> int:
     """Run ``pack``."""
+    with _early_workers(args) as executor:
+        return _pack(args, out, executor)
+
+
+@contextlib.contextmanager
+def _early_workers(args: argparse.Namespace) -> Iterator[Executor | None]:
+    """Let workers start while a long list is read: it is long enough for them to be worth it, whatever its images are."""
+    from recordio_kit._pipeline.executors import SupervisedExecutor, usable_cpus
+
+    count = usable_cpus() if args.workers is None else args.workers
+    length = os.path.getsize(args.list) if os.path.isfile(args.list) else 0
+    if count < 2 or length < _LONG_LIST_BYTES:
+        yield None
+        return
+    with SupervisedExecutor(count, preload="recordio_kit._pipeline.work") as executor:
+        yield executor
+
+
+def _pack(args: argparse.Namespace, out: Output, executor: Executor | None) -> int:
     from recordio_kit._pipeline.listing import read_list
     from recordio_kit._pipeline.pack import pack_list
 
@@ -154,11 +179,12 @@ def pack(args: argparse.Namespace, out: Output) -> int:
         name,
         root=args.root,
         transform=transform_of(args, (os.path.splitext(path)[1] for path in images.paths)),
-        workers=args.workers,
+        workers=args.workers if executor is None else None,
+        executor=executor,
         on_error=args.on_error,
         max_skipped=args.max_skipped,
         check=args.check,
-        progress=out.progress,
+        progress=out.telling(),
         overwrite=args.overwrite,
         resume=args.resume,
         checksums=args.checksums,
@@ -213,7 +239,7 @@ def prepare(args: argparse.Namespace, out: Output) -> int:
         transform=transform,
         check=args.check,
         policy=Policy(on_error=args.on_error, max_skipped=args.max_skipped, workers=args.workers),
-        progress=out.progress,
+        progress=out.telling(),
         overwrite=args.overwrite,
         resume=args.resume,
     )

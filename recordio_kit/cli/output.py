@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from recordio_kit._core.imagelist import Finding
     from recordio_kit._core.manifest import Manifest
+    from recordio_kit._pipeline.report import Progress, ProgressCallback
 
 
 class Output:
@@ -37,6 +38,20 @@ class Output:
     def progress(self) -> bool:
         """Tell whether bars are wanted: where somebody watches."""
         return not self.quiet and not self.as_json and sys.stderr.isatty()
+
+    def telling(self) -> ProgressCallback:
+        """Return what shows the progress of packing: bars where they are wanted, and what an earlier run had done already."""
+        from recordio_kit._pipeline.report import resolve_progress
+
+        bars, begun = resolve_progress(self.progress), set[str]()
+
+        def tell(progress: Progress) -> None:
+            if progress.stage not in begun and progress.done:
+                self.say("resume", f"{progress.stage}: {progress.done} of {progress.total} images were packed by an earlier run")
+            begun.add(progress.stage)
+            bars(progress)
+
+        return tell
 
     def say(self, label: str, text: str) -> None:
         """Show what kind of word it is, and the words: a line, or as many as they have."""

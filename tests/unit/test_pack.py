@@ -51,11 +51,11 @@ def test_workers_do_not_alter_the_bytes(photos, tmp_path, workers, transform, mo
         assert (tmp_path / f"0.{suffix}").read_bytes() == (tmp_path / f"{workers}.{suffix}").read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["threads", "spawn"])
+@pytest.mark.parametrize("kind", ["threads", "spawn", "forkserver"])
 def test_any_executor_gives_the_same_bytes(photos, tmp_path, kind):
     images = rk.make_list(photos)
     rk.pack_list(images, tmp_path / "0.rec", workers=0)
-    with ThreadPoolExecutor(2) if kind == "threads" else ProcessPoolExecutor(1, get_context("spawn")) as executor:
+    with ThreadPoolExecutor(2) if kind == "threads" else ProcessPoolExecutor(1, get_context(kind)) as executor:
         rk.pack_list(images, tmp_path / "1.rec", executor=executor)
     assert (tmp_path / "0.rec").read_bytes() == (tmp_path / "1.rec").read_bytes()
 

@@ -231,6 +231,16 @@ def test_without_resume_nothing_is_left(images, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["photos"]
 
 
+def test_without_resume_nothing_is_left_of_a_run_that_could_not_publish(images, tmp_path, monkeypatch):
+    def refuse(_):
+        raise rk.errors.StorageError("cannot publish", operation="publish")
+
+    monkeypatch.setattr(LocalSink, "commit", refuse)
+    with pytest.raises(rk.errors.StorageError):
+        rk.pack_list(images, tmp_path / "x.rec", resume=False)
+    assert os.listdir(tmp_path) == ["photos"]
+
+
 def test_before_the_first_segment_nothing_is_left(images, tmp_path, monkeypatch):
     interrupted(monkeypatch, 0, lambda: rk.pack_list(images, tmp_path / "x.rec"))
     assert os.listdir(tmp_path) == ["photos"]
