@@ -183,11 +183,11 @@ class Row:
 ROWS: dict[str, Row] = {}
 
 
-def row(id: str, fault: str, mark: str, *needs: Callable[[], str]) -> Callable[[RowFunction], RowFunction]:
+def row(name: str, fault: str, mark: str, *needs: Callable[[], str]) -> Callable[[RowFunction], RowFunction]:
     """Register a function as a row of the matrix."""
 
     def register(function: RowFunction) -> RowFunction:
-        ROWS[id] = Row(id, fault, mark, function, needs)
+        ROWS[name] = Row(name, fault, mark, function, needs)
         return function
 
     return register
