@@ -10,14 +10,14 @@ from tests.fault.matrix import (  # noqa: F401  # importing is registering
     damage,
     damage_files,
     damage_sizes,
-    # disk,
-    # disk_sizes,
-    # inputs,
-    # inputs_lists,
-    # inputs_names,
-    # pending,
-    # processes,
-    # processes_workers,
+    disk,
+    disk_sizes,
+    inputs,
+    inputs_lists,
+    inputs_names,
+    pending,
+    processes,
+    processes_workers,
 )
 from tests.fault.matrix.registry import ROWS, Outcome, Row, Scale
 
