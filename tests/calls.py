@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import time
 from pathlib import Path
 
+import numpy as np
+
+from recordio_kit._core.imagelist import ImageList
+from recordio_kit._core.plan import Segment
+from recordio_kit._images.codec import decode_image, encode_image
+from recordio_kit._pipeline.work import Job, make_segment
 from recordio_kit._storage.base import Store
 from recordio_kit._storage.reader import RecordReader
 from recordio_kit._storage.writer import RecordWriter
@@ -51,3 +59,39 @@ def write_records(store: Store, name: str, payloads: list[bytes]) -> None:
 def read_positions(reader: RecordReader | None, positions: list[int], store: Store | None = None, name: str = "") -> list[bytes]:
     records = RecordReader(name, store=store) if reader is None else reader
     return records.read_many(positions)
+
+
+def make_segment_of_poison(poison: tuple[str, int, str], job: Job, start: int, entries: ImageList) -> Segment:
+    """Make a segment, unless the entry at a position is in it: its image crashes, stops or spins the worker."""
+    ill, position, log = poison
+    if start <= position < start + len(entries):
+        with open(log, "a", encoding="ascii") as file:
+            file.write("x")
+        if ill == "crashes":
+            ctypes.string_at(0)
+        elif ill == "stops":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        while True:
+            pass
+    return make_segment(job, start, entries)
+
+
+def make_segment_late(position: int, seconds: float, job: Job, start: int, entries: ImageList) -> Segment:
+    """Make a segment; the one with the entry at a position takes its time."""
+    if start <= position < start + len(entries):
+        time.sleep(seconds)
+    return make_segment(job, start, entries)
+
+
+def make_segment_in(megabytes: int, job: Job, start: int, entries: ImageList) -> Segment:
+    """Make a segment in a process that may take so much more memory than it has."""
+    import resource
+
+    decode_image(encode_image(np.zeros((8, 8, 3), np.uint8)))  # or the codecs' own libraries would be what does not fit
+    with open("/proc/self/statm", encoding="ascii") as file:
+        have = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (have + (megabytes << 20), resource.RLIM_INFINITY))
+    try:
+        return make_segment(job, start, entries)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -166,7 +166,7 @@ def decode_at(buffer: Buffer, offset: int = 0, *, base: int = 0) -> Extent:
         CorruptRecordError: no sound frame stands there.
         TruncatedRecordError: the buffer ends inside the record.
     """
-    start, parts, first = offset, [], True
+    start, payload, first = offset, bytearray(), True
     while True:
         if len(buffer) - offset < HEAD_SIZE:
             raise _truncated(base + start, len(buffer) - start)
@@ -174,12 +174,16 @@ def decode_at(buffer: Buffer, offset: int = 0, *, base: int = 0) -> Extent:
         end = offset + HEAD_SIZE + length
         if end > len(buffer):
             raise _truncated(base + start, len(buffer) - start)
-        parts.append(bytes(buffer[offset + HEAD_SIZE : end]))
+        part = memoryview(buffer)[offset + HEAD_SIZE : end]
         offset = end + (-length & 3)
-        if flag in (_WHOLE, _LAST):
-            if offset > len(buffer):
-                raise _truncated(base + start, len(buffer) - start)
-            return Extent(parts[0] if first else MAGIC_BYTES.join(parts), offset)
+        if flag in (_WHOLE, _LAST) and offset > len(buffer):
+            raise _truncated(base + start, len(buffer) - start)
+        if flag == _WHOLE:
+            return Extent(bytes(part), offset)
+        # Not a list of parts and a join: of a part without bytes that would hold ten times its frame.
+        payload += part if first else MAGIC_BYTES + part
+        if flag == _LAST:
+            return Extent(bytes(payload), offset)
         first = False
 
 
@@ -246,7 +250,7 @@ class FrameDecoder:
         self._buffer = bytearray()
         self._start = 0  # of the next record, in the buffer
         self._scan = 0  # of the next part's head, in the buffer: whole parts are not parsed again at each feed
-        self._parts: list[bytes] = []
+        self._payload: bytearray | None = None  # of a record whose last part is yet to come
         self._ended = False
 
     @property
@@ -287,18 +291,22 @@ class FrameDecoder:
             have = len(buffer) - self._scan
             if have < HEAD_SIZE:
                 break
-            flag, length = parse_head(buffer, self._scan, first=not self._parts, base=self.offset - self._start)
+            flag, length = parse_head(buffer, self._scan, first=self._payload is None, base=self.offset - self._start)
             end = self._scan + HEAD_SIZE + length
             padded = end + (-length & 3)
             if padded > len(buffer):
                 break
-            part = bytes(memoryview(buffer)[self._scan + HEAD_SIZE : end])
+            with memoryview(buffer) as view:
+                part = bytes(view[self._scan + HEAD_SIZE : end])
             self._scan = padded
+            if self._payload is not None:
+                self._payload += MAGIC_BYTES + part
+            elif flag == _FIRST:
+                self._payload = bytearray(part)
             if flag in (_FIRST, _MIDDLE):
-                self._parts.append(part)
                 continue
-            payload = MAGIC_BYTES.join([*self._parts, part]) if self._parts else part
-            self._parts.clear()
+            payload = part if self._payload is None else bytes(self._payload)
+            self._payload = None
             self.offset += padded - self._start
             self._start = padded
             return payload

@@ -80,7 +80,7 @@ def decode_inspected(data: bytes, info: ImageInfo, *, color: str = "rgb", shrink
     """
     try:
         image = _read(data, info, color, shrink)
-    except (MemoryError, LenientPillowError, MissingCodecError):
+    except (MemoryError, ImportError, LenientPillowError, MissingCodecError):
         raise  # says nothing about the image
     except Exception as error:  # noqa: BLE001  # Pillow raises OSError, SyntaxError, ValueError and more for bad pixels
         refuse("undecodable", f"the decoder refuses it: {error}")

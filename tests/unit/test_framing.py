@@ -5,6 +5,7 @@ import mmap
 import struct
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
@@ -235,3 +236,15 @@ def test_resynchronising_skips_what_only_looks_like_a_head():
     assert find_record_head(head(2, 0) + head(3, 0) + record) == 16
     assert find_record_head(b"\0" * 4 + MAGIC_BYTES) == -1
     assert find_record_head(b"") == -1
+
+
+def test_empty_parts_cost_their_reader_no_more_than_their_frames():
+    payload = MAGIC_BYTES * 200_000
+    frames = encode_record(payload)
+    decoder = FrameDecoder()
+    for read in (lambda: decode_at(frames).payload, lambda: (decoder.feed(frames), decoder.next_record())[1]):
+        tracemalloc.start()
+        assert read() == payload
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 3 * len(frames)
