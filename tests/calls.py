@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,9 @@ def read_positions(reader: RecordReader | None, positions: list[int], store: Sto
     return records.read_many(positions)
 
 
-def make_segment_of_poison(poison: tuple[str, int, str], job: Job, start: int, entries: ImageList) -> Segment:
+def make_segment_of_poison(
+    poison: tuple[str, int, str], job: Job, start: int, entries: ImageList, *rest: Any, **options: Any
+) -> Segment:
     """Make a segment, unless the entry at a position is in it: its image crashes, stops or spins the worker."""
     ill, position, log = poison
     if start <= position < start + len(entries):
@@ -73,17 +76,19 @@ def make_segment_of_poison(poison: tuple[str, int, str], job: Job, start: int, e
             os.kill(os.getpid(), signal.SIGSTOP)
         while True:
             pass
-    return make_segment(job, start, entries)
+    return make_segment(job, start, entries, *rest, **options)
 
 
-def make_segment_late(position: int, seconds: float, job: Job, start: int, entries: ImageList) -> Segment:
+def make_segment_late(
+    position: int, seconds: float, job: Job, start: int, entries: ImageList, *rest: Any, **options: Any
+) -> Segment:
     """Make a segment; the one with the entry at a position takes its time."""
     if start <= position < start + len(entries):
         time.sleep(seconds)
-    return make_segment(job, start, entries)
+    return make_segment(job, start, entries, *rest, **options)
 
 
-def make_segment_in(megabytes: int, job: Job, start: int, entries: ImageList) -> Segment:
+def make_segment_in(megabytes: int, job: Job, start: int, entries: ImageList, *rest: Any, **options: Any) -> Segment:
     """Make a segment in a process that may take so much more memory than it has."""
     import resource
 
@@ -92,6 +97,6 @@ def make_segment_in(megabytes: int, job: Job, start: int, entries: ImageList) ->
         have = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (have + (megabytes << 20), resource.RLIM_INFINITY))
     try:
-        return make_segment(job, start, entries)
+        return make_segment(job, start, entries, *rest, **options)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -15,9 +15,11 @@ from tests.fault.matrix import (  # noqa: F401  # importing is registering
     inputs,
     inputs_lists,
     inputs_names,
-    pending,
+    inputs_unpack,
+    power,
     processes,
     processes_workers,
+    resume,
 )
 from tests.fault.matrix.registry import ROWS, Outcome, Row, Scale
 

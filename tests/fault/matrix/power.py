@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-from tests.fault.matrix.registry import Outcome, Scale, Trials, expect, posix, row
-
 import recordio_kit as rk
 from recordio_kit._storage import durable, local, local_sink
+from tests.fault.matrix.registry import Outcome, Scale, Trials, expect, posix, row
 from tests.samples import write_tree
 
 
@@ -38,6 +37,7 @@ class Record:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.events: list[Event] = []
+        self._files: dict[int, int] = {}  # inodes of files that are gone are taken again: each file has a number of its own
         self._patches: list[Any] = []
 
     def __enter__(self) -> Record:
@@ -47,14 +47,18 @@ class Record:
         def full_sync(descriptor: int) -> None:
             full(descriptor)
             size = os.fstat(descriptor).st_size
-            self.events.append(Event("data", None, file=os.fstat(descriptor).st_ino, data=os.pread(descriptor, size, 0)))
+            self.events.append(
+                Event("data", None, file=self._number(os.fstat(descriptor).st_ino), data=os.pread(descriptor, size, 0))
+            )
 
         def sync_folder(place: Path) -> None:
             folder(place)
             self._note("sync", place)
 
         def replaced(path: Path, target: Path) -> Path:
-            file, data = path.stat().st_ino, path.read_bytes()
+            file, data = self._number(path.stat().st_ino), path.read_bytes()
+            if os.path.exists(target):
+                self._files.pop(os.stat(target).st_ino, None)
             made = replace(path, target)
             self._note("file", Path(target).parent, Path(target).name, file, data)
             return made
@@ -65,6 +69,8 @@ class Record:
 
         def unlinked(path: Path, missing_ok: bool = False) -> None:
             there = path.exists()
+            if there:
+                self._files.pop(path.stat().st_ino, None)
             unlink(path, missing_ok=missing_ok)
             if there:
                 self._note("gone", path.parent, path.name)
@@ -83,6 +89,9 @@ class Record:
     def __exit__(self, *_: object) -> None:
         for patch in self._patches:
             patch.stop()
+
+    def _number(self, inode: int) -> int:
+        return self._files.setdefault(inode, len(self.events) + 1)
 
     def _note(self, kind: str, folder: Path, name: str = "", file: int = 0, data: bytes = b"") -> None:
         below = os.path.relpath(folder, self.root)
@@ -151,7 +160,7 @@ def _names(root: Path) -> Names:
     found: Names = {}
     for path in root.rglob("*"):
         below = os.path.relpath(path.parent, root)
-        found[below, path.name] = (path.stat().st_ino, path.read_bytes()) if path.is_file() else (0, b"")
+        found[below, path.name] = (-path.stat().st_ino, path.read_bytes()) if path.is_file() else (0, b"")
     return found
 
 
@@ -183,7 +192,6 @@ def power_losses(scale: Scale, seed: int, workdir: Path) -> Outcome:
             tried += 1
             with trials.trial(f"{number}: state {tried}"):
                 expect(not (why := broken(state, wholes)), why)
-        # The last sync of the file system is nobody's promise to the next one: no state comes behind it.
         for place, event in enumerate(record.events):
             if event.kind == "data":
                 with trials.trial(f"{number}: without the sync of file {place}"):
