@@ -15,6 +15,7 @@ from tests.fault.matrix import (  # noqa: F401  # importing is registering
     inputs,
     inputs_lists,
     inputs_names,
+    inputs_unpack,
     pending,
     processes,
     processes_workers,

@@ -49,7 +49,7 @@ def _to_the_end(size: int, step: int) -> bytes:
 
 def _files(scale: Scale) -> Iterator[tuple[str, bytes]]:
     """Yield what is in each file that is judged by its bytes."""
-    size = scale.of(16, 64) * _MIB
+    size = scale.of(8, 64) * _MIB
     yield "8 bytes that claim 2**29 - 1", _head((1 << 29) - 1)
     yield f"{size // _MIB} MiB of magic words", MAGIC_BYTES * (size // 4)
     yield f"{size // _MIB} MiB of magics at all phases", (MAGIC_BYTES + b"\0") * (size // 5)
@@ -96,7 +96,7 @@ def sizes(scale: Scale, seed: int, workdir: Path) -> Outcome:
     os.truncate(workdir / zeros, scale.of(60, 600) * 1_000_000)
     found = run()
     files.clear()
-    count = scale.of(20_000, 1_000_000)
+    count = scale.of(10_000, 1_000_000)
     for name, data in _parts(count):
         write(f"{len(data) // 8:,} {name}", data, max(0.5, len(data) / 8 * _SECONDS_A_HEAD))
     found |= run(16 + 2 * 8 * count / _MIB)  # verify keeps a few bytes for each piece of a file

@@ -113,14 +113,20 @@ def run_time(pack: Pack, out: Path) -> float:
     return time.monotonic() - started
 
 
-def count_calls(pack: Pack, out: Path) -> dict[str, int]:
-    """Return how often a clean run makes each of ``CALLS``."""
+def find_calls(pack: Pack, out: Path) -> dict[str, range]:
+    """Return, of each of ``CALLS``, those that a clean run makes once it has begun to write: the k of the k-th such call."""
     pack.put_old(out)
     log = out.with_suffix(".calls")
     code, said, _ = end(pack.start(out, "strace", "-f", "-qq", "-o", str(log), "-e", f"trace={','.join(CALLS)}"))
     expect(code == 0, said[-600:])
-    names = re.findall(r"^\d+ +(\w+)\(", log.read_text("utf-8", "replace"), re.MULTILINE)
-    return {call: sum(bool(re.match(call.strip("/"), name)) for name in names) for call in CALLS}
+    lines = log.read_text("utf-8", "replace").splitlines()
+    # what comes before is Python's start: its modules, not our files
+    begin = next(place for place, line in enumerate(lines) if "mkdir" in line and STATE_FOLDER in line)
+    found = {}
+    for call in CALLS:
+        places = [place for place, line in enumerate(lines) if re.match(rf"\d+ +{call.strip('/^')}\w*\(", line)]
+        found[call] = range(1 + sum(place < begin for place in places), 1 + len(places))
+    return found
 
 
 def inject(pack: Pack, out: Path, call: str, fault: str, when: str) -> tuple[int, str, float]:

@@ -16,10 +16,10 @@ import recordio_kit as rk
 from tests.fault.matrix.injection import (
     CALLS,
     Pack,
-    count_calls,
     end,
     expect_finals,
     expect_resumed,
+    find_calls,
     inject,
     kill_after,
     make_pack,
@@ -54,9 +54,8 @@ def resumable(name: str, fault: str, mark: str, *needs: Callable[[], str]) -> Ca
 def killed_runs(scale: Scale, seed: int, workdir: Path) -> Outcome:
     trials = Trials("A1", seed, limit=60)
     small = make_pack(workdir / "small", 40, overwrite=bool(seed % 2))
-    for call, count in count_calls(small, workdir / "count").items():
-        every = range(1, count + 1)
-        for when in every if scale is Scale.FULL else trials.random(call).sample(every, min(2, count)):
+    for call, every in find_calls(small, workdir / "count").items():
+        for when in every if scale is Scale.FULL else trials.random(call).sample(every, min(2, len(every))):
             out = workdir / f"{call.strip('/^')}{when}"
             with trials.trial(f"{call} {when}"):
                 inject(small, out, call, "signal=KILL", str(when))
@@ -137,11 +136,11 @@ def _judge_error(pack: Pack, out: Path, result: tuple[int, str, float], words: s
 def _inject_errors(row_id: str, scale: Scale, seed: int, workdir: Path, faults: dict[str, tuple[str, ...]]) -> Trials:
     trials = Trials(row_id, seed, limit=60)
     pack = make_pack(workdir / "small", 40, overwrite=True)
-    counts, failed = count_calls(pack, workdir / "count"), 0
+    found, failed = find_calls(pack, workdir / "count"), 0
     for error, calls in faults.items():
         for call in calls:
-            every = range(1, counts[call] + 1)
-            for when in every if scale is Scale.FULL else trials.random(f"{error} {call}").sample(every, min(2, counts[call])):
+            every = found[call]
+            for when in every if scale is Scale.FULL else trials.random(f"{error} {call}").sample(every, min(2, len(every))):
                 out = workdir / f"{error}{call.strip('/^')}{when}"
                 with trials.trial(f"{error} in {call} {when}"):
                     failed += _judge_error(pack, out, inject(pack, out, call, f"error={error}", str(when)))

@@ -131,10 +131,10 @@ finally:
 )
 def busy_threads(scale: Scale, seed: int, workdir: Path) -> Outcome:
     trials = Trials("A6", seed, limit=600)
-    images = many_entries(workdir / "photos", 1200)
+    images = many_entries(workdir / "photos", 1100)
     rk.write_list(images, workdir / "x.lst")
     rk.pack_list(images, workdir / "clean.rec", transform=rk.Reencode(short_edge=10), workers=0)
-    turns, out = scale.of(2, 50), workdir / "x.rec"
+    turns, out = scale.of(1, 50), workdir / "x.rec"
     names = {"log": str(workdir / "log"), "list": str(workdir / "x.lst"), "out": str(out), "root": images.root}
     code = _BUSY.format(turns=turns, **names)
     options = ["-W", "error", "-W", "ignore::DeprecationWarning:botocore", "-W", "ignore::UserWarning:boto3"]

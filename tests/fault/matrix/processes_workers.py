@@ -58,7 +58,7 @@ def killed_workers(scale: Scale, seed: int, workdir: Path) -> Outcome:
     rk.pack_list(images, workdir / "clean.rec", transform=how, workers=0)
     clean = sidecars_and_all(workdir / "clean.rec")
     kills, slowest = 0, 0.0
-    for number in range(scale.of(3, 100)):
+    for number in range(scale.of(2, 100)):
         out = workdir / f"x{number}.rec"
         with trials.trial(str(number)), SupervisedExecutor(2) as executor:
             killer = _Killer(executor, trials.random(number).uniform(0.1, 1.2), trials.random(number).randrange(2))
@@ -103,8 +103,8 @@ class _Killer(threading.Thread):
 def poison(scale: Scale, seed: int, workdir: Path) -> Outcome:
     trials = Trials("A4", seed, limit=30)
     images = many_entries(workdir / "photos", 2000)
-    deadline = 3.0
-    for number in range(scale.of(3, 60)):
+    deadline = scale.of(2.0, 5.0)
+    for number in range(scale.of(2, 60)):
         ill = ("crashes", "stops", "spins")[number % 3]
         position = trials.random(number).randrange(len(images))
         out, log = workdir / f"x{number}.rec", workdir / f"{number}.log"
@@ -159,7 +159,7 @@ def slow_sides(scale: Scale, seed: int, workdir: Path) -> Outcome:
     trials = Trials("A8", seed, limit=60)
     root = workdir / "photos"
     many_entries(root, 4, data=b"\xff\xd8" + bytes(48_000))
-    count = scale.of(4000, 10_000)
+    count = scale.of(3000, 10_000)
     jobs = [(str(root), count, scale.of(1.5, 5.0), 0.0), (str(root), count, 0.0, 0.05)]
     found = measure(_SLOW, [(str(root), 4, 0.0, 0.0)], jobs)
     for name, took in zip(("slow first image", "slow consumer"), found, strict=True):
