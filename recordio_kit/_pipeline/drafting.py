@@ -63,6 +63,7 @@ class Unfinished:
     Args:
         store: where it will stand.
         name: its final name.
+        entries: how many the list has.
         fingerprint: of the list and the options that alter its bytes.
         options: those options, to say what differs.
         baseline: what decides the codec's bytes beyond them.
@@ -80,6 +81,7 @@ class Unfinished:
         store: Store,
         name: str,
         *,
+        entries: int,
         fingerprint: str,
         options: Mapping[str, Any],
         baseline: str,
@@ -105,7 +107,7 @@ class Unfinished:
         try:
             self._left = self._read(self._journal, head)
             self._done = self._left.receipts[-1].stop if self._left.receipts else 0
-            self.published = self._is_published()
+            self.published = self._done == entries and self._is_published()
         except BaseException:
             self._journal.close()
             raise

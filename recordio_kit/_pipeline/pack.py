@@ -155,6 +155,7 @@ def pack_list(
     draft = Unfinished(
         place,
         name,
+        entries=len(images),
         fingerprint=mark,
         options=options,
         baseline=baseline(transform),

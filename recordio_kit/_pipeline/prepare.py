@@ -185,6 +185,7 @@ def pack_dataset(
             draft = Unfinished(
                 store,
                 names[name],
+                entries=len(data.parts[name]),
                 fingerprint=mark,
                 options=effects,
                 baseline=baseline(transform),

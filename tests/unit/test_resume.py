@@ -311,6 +311,14 @@ def test_an_unfinished_replacement_leaves_the_old_file_and_goes_on(images, tmp_p
         assert len(records) == 20
 
 
+def test_an_old_file_that_is_how_the_new_one_begins_is_not_taken_for_it(images, tmp_path, monkeypatch):
+    rk.pack_list(images[:9], tmp_path / "x.rec")
+    interrupted(monkeypatch, 3, lambda: rk.pack_list(images, tmp_path / "x.rec", overwrite=True))
+    rk.pack_list(images, tmp_path / "x.rec", overwrite=True)
+    with rk.RecordReader(tmp_path / "x.rec", checksums=True) as records:
+        assert len(list(records)) == 20
+
+
 def test_temporary_files_of_dead_runs_are_swept_and_those_of_living_ones_are_not(images, tmp_path):
     store = LocalStore(tmp_path)
     living = store.create("y.rec")
