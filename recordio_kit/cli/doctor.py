@@ -21,6 +21,7 @@ _OPTIONAL: Final = (
     ("PyTurboJPEG", "faster encoding", "recordio-kit[fast]"),
     ("simplejpeg", "faster decoding, --check strict", "recordio-kit[fast]"),
     ("opencv-python-headless", "faster resizing", "recordio-kit[fast]"),
+    ("zlib-ng", "faster checksums", "recordio-kit[fast]"),
     ("pillow-heif", "HEIC sources", "pillow-heif"),
     ("moto", "the demo's own S3", "recordio-kit[demo]"),
 )
@@ -57,12 +58,14 @@ def doctor(_args: argparse.Namespace, out: Output) -> int:
 
 def _say_engines(out: Output) -> dict[str, Any]:
     """Say which engine does what, and why another one does not; return it too."""
+    from recordio_kit._core.checksum import ENGINE
     from recordio_kit._images.engines import ENGINES, is_exact, pick, try_engine
     from recordio_kit._images.png_write import png_is_exact
 
     for work, words in _WORKS.items():
         used = pick(work)
         out.say("engine", f"{words}: {used or 'none; ' + _advice('simplejpeg', 'not installed')}")
+    out.say("engine", f"checksums: {ENGINE}")
     tried = {work: {name: try_engine(work, name) for name in names} for work, names in ENGINES.items()}
     wrong = {
         name: trial.problem for trials in tried.values() for name, trial in trials.items() if trial.problem and not trial.missing

@@ -191,7 +191,7 @@ def listed(root, **options):
         images = make_list(root, **options)
     except (ValueError, UnsafePathError) as error:
         return type(error), str(error)
-    return images.columns(), images.classes, images.sizes.tolist(), images.stamps.tolist(), images.findings
+    return [*map(bytes, images.columns())], images.classes, images.sizes.tolist(), images.stamps.tolist(), images.findings
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems change names or refuse bytes that are no UTF-8")
