@@ -64,7 +64,8 @@ def test_paths_in_blocks_are_the_paths_one_by_one(made, size, data):
         assert list(images) == [images[place] for place in range(len(images))]
     bounds = st.none() | st.integers(-14, 14)
     cut = slice(data.draw(bounds), data.draw(bounds))
-    assert images[cut].columns() == images.take(range(*cut.indices(len(images)))).columns()
+    again = images.take(range(*cut.indices(len(images))))
+    assert [*map(bytes, images[cut].columns())] == [*map(bytes, again.columns())]
 
 
 @given(st.lists(PATHS.map(lambda path: path.replace("\0", "")), min_size=1, max_size=8), st.integers(1, 2), st.data())
