@@ -156,8 +156,8 @@ class Unfinished:
         if self.published:
             sink = _Standing(self.store, self._name)
         elif self._drafts is not None:
-            if not self.overwrite and self.store.stat(self._name) is not None:
-                self.store.create(self._name).abort()  # raises: the store words the refusal
+            if self.store.stat(self._name) is not None:
+                self.store.create(self._name, overwrite=self.overwrite).abort()  # raises: the store words the refusal
             sink = self._drafts.draft(self._name, overwrite=self.overwrite)
         try:
             self._writer = RecordWriter(self._name, store=self.store, overwrite=self.overwrite, sink=sink, **options)

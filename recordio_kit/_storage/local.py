@@ -57,11 +57,11 @@ class LocalStore:
         """Start a temporary file for a name.
 
         Raises:
-            OutputExistsError: the name is taken and ``overwrite`` is False.
+            OutputExistsError: the name is taken and ``overwrite`` is False, or by a folder.
             StorageError: no file can be made there.
         """
         path = self._path(name)
-        if not overwrite:
+        if not overwrite or path.is_dir():
             refuse_existing(path)
         return LocalSink(path, self.root / STATE_FOLDER, overwrite=overwrite)
 

@@ -50,6 +50,9 @@ def refuse_existing(path: Path) -> None:
     Raises:
         OutputExistsError: something stands there, even a dangling link.
     """
+    if path.is_dir():
+        msg = f"{path} exists already, and is a folder; choose another destination"
+        raise OutputExistsError(msg)
     if os.path.lexists(path):
         msg = f"{path} exists already; choose another destination, or overwrite it (overwrite=True, --overwrite)"
         raise OutputExistsError(msg)

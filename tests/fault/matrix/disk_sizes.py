@@ -42,6 +42,9 @@ class CountingStore(LocalStore):
         self.sinks[name] = CountingSink(MemoryStore(), name, overwrite=overwrite)
         return self.sinks[name]
 
+    def drafts(self) -> None:  # type: ignore[override]
+        """Nothing is kept, so nothing can be gone on with."""
+
 
 @row(
     "B8",
