@@ -208,9 +208,10 @@ class Unfinished:
         """Note a segment whose bytes are written.
 
         Raises:
-            StorageError: the journal cannot be written.
+            StorageError: they, or the journal, cannot be written.
         """
-        if self._journal is not None:
+        if self._journal is not None and self._writer is not None:
+            self._writer.flush()
             self._journal.append(format_receipt(receipt))
             self._done = receipt.stop
 

@@ -179,6 +179,15 @@ class RecordWriter:
         self._take_keys(range(len(self), len(self) + len(rows)))
         self._count(rows)
 
+    def flush(self) -> None:
+        """Hand what is buffered to the system, so that it outlives this process; without effect where a sink does so by itself.
+
+        Raises:
+            StorageError: as for ``write``.
+        """
+        if isinstance(self._sink, DirectSink):
+            self._sink.skip(0)
+
     def read_at(self, offset: int, length: int) -> bytes:
         """Return bytes of the unfinished file, counted or not, fewer only at its end.
 

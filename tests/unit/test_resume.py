@@ -332,6 +332,20 @@ def test_temporary_files_of_dead_runs_are_swept_and_those_of_living_ones_are_not
     assert not (tmp_path / ".recordio_kit").exists()
 
 
+@pytest.mark.parametrize("options", [{}, {"transform": rk.Reencode(short_edge=12)}])
+def test_what_the_journal_says_outlives_the_process(images, tmp_path, options):
+    seen = []
+
+    def look(progress):
+        if 0 < progress.done < 20:
+            text = parse_journal((tmp_path / ".recordio_kit" / "x.rec.journal").read_bytes())
+            size = (tmp_path / ".recordio_kit" / "x.rec.part").stat().st_size
+            seen.append((text.receipts[-1].stop, size >= sum(receipt.length for receipt in text.receipts)))
+
+    rk.pack_list(images, tmp_path / "x.rec", progress=look, workers=0, **options)
+    assert seen == [(stop, True) for stop in range(3, 20, 3)]
+
+
 def test_a_journal_says_what_was_packed(images, tmp_path, monkeypatch):
     interrupted(monkeypatch, 2, lambda: rk.pack_list(images, tmp_path / "x.rec"))
     text = parse_journal((tmp_path / ".recordio_kit" / "x.rec.journal").read_bytes())
