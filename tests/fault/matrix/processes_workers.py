@@ -63,16 +63,19 @@ def killed_workers(scale: Scale, seed: int, workdir: Path) -> Outcome:
         with trials.trial(str(number)), SupervisedExecutor(2) as executor:
             killer = _Killer(executor, trials.random(number).uniform(0.1, 1.2), trials.random(number).randrange(2))
             killer.start()
-            rk.pack_list(images, out, transform=how, executor=executor)
-            killer.join()
-            kills += killer.killed
+            try:
+                rk.pack_list(images, out, transform=how, executor=executor)
+            finally:
+                killer.join()
+                kills += killer.killed
             slowest = max(slowest, killer.seen)
             expect(killer.seen <= scale.of(5, 1), f"the death was seen after {killer.seen:.1f} s")
             expect(sidecars_and_all(out) == clean, "other bytes")
             out.unlink()
     trials.figure("kills that hit a run", f"{kills}")
     trials.figure("replaced after at most", f"{slowest:.2f} s")
-    expect(kills, "no kill hit a run: the row tries nothing")
+    with trials.trial("there were kills"):
+        expect(kills, "none hit a run")
     return trials.outcome()
 
 
@@ -103,7 +106,7 @@ class _Killer(threading.Thread):
 def poison(scale: Scale, seed: int, workdir: Path) -> Outcome:
     trials = Trials("A4", seed, limit=30)
     images = many_entries(workdir / "photos", 2000)
-    deadline = scale.of(2.0, 5.0)
+    deadline = scale.of(4.0, 5.0)  # a worker's start is part of it, on a busy machine too
     for number in range(scale.of(2, 60)):
         ill = ("crashes", "stops", "spins")[number % 3]
         position = trials.random(number).randrange(len(images))
