@@ -11,6 +11,7 @@ from tests.fault.matrix import (  # noqa: F401  # importing is registering
     damage_files,
     damage_sizes,
     disk,
+    disk_power,
     disk_sizes,
     inputs,
     inputs_lists,

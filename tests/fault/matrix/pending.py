@@ -1,4 +1,4 @@
-"""Rows A1, A2, A10, B1 to B4 and B6: faults after which the same command, run again, must go on.
+"""Rows A1, A2, A10 and B1 to B4: faults after which the same command, run again, must go on.
 
 Strategy: the injections of ``injection``, each followed by its one check, ``expect_resumed``. They stand in the table as
 pending until ``pack_list`` can resume; from then on they run like the rest. Nothing else has to be changed for that.
@@ -201,12 +201,3 @@ def late_errors(scale: Scale, seed: int, workdir: Path) -> Outcome:
             make_room(place)
             expect_resumed(pack, place / "out")
     return trials.outcome()
-
-
-ROWS["B6"] = Row(
-    "B6",
-    "power loss: every legal state of the disk after it",
-    ">= 1,000 states, 0 violations",
-    None,
-    pending="pending: to be made",
-)
