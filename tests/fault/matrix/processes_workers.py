@@ -181,7 +181,7 @@ def slow_sides(scale: Scale, seed: int, workdir: Path) -> Outcome:
 @row(
     "A9",
     "workers that may take only some more memory, and an image that needs more",
-    "MemoryError, nothing published, no hang",
+    "the image is not blamed, nothing published, no hang",
     linux,
 )
 def little_memory(scale: Scale, seed: int, workdir: Path) -> Outcome:
@@ -196,7 +196,10 @@ def little_memory(scale: Scale, seed: int, workdir: Path) -> Outcome:
         megabytes = trials.random(number).randint(8, 100)
         out = workdir / f"x{number}.rec"
         with trials.trial(f"{megabytes} MiB"):
-            with IllExecutor(make_segment_in, megabytes) as executor, expect_error(MemoryError):
+            with (
+                IllExecutor(make_segment_in, megabytes) as executor,
+                expect_error(MemoryError, ImportError),
+            ):  # or a library that does not fit
                 rk.pack_list(images, out, transform=rk.Reencode(short_edge=32), executor=executor)
             expect(not list(workdir.glob(f"x{number}*")), "something was published")
     with trials.trial("enough"), IllExecutor(make_segment_in, 2000) as executor:
