@@ -83,11 +83,12 @@ def flipped_bits(scale: Scale, seed: int, _workdir: Path) -> Outcome:
     return trials.outcome()
 
 
+_FIELDS_MARK = "untouched 100 %; with .rkm the record named"
 #: Where in a frame each field of it is: (first bit, number of bits) from the frame's start; the header's 24 bytes follow.
 FIELDS = {"magic": (0, 32), "length": (32, 29), "flag": (61, 3), "header": (64, 192)}
 
 
-@row("C2", "one bit flipped in magic, length, flag, padding or image header", "untouched 100 %; with .rkm the record named")
+@row("C2", "one bit flipped in magic, length, flag, padding or image header; a length that ends at a later head", _FIELDS_MARK)
 def flipped_fields(scale: Scale, seed: int, _workdir: Path) -> Outcome:
     trials = Trials("C2", seed, limit=2)
     records = many(image_record, trials.random(), 40, 1, 200)
@@ -101,6 +102,20 @@ def flipped_fields(scale: Scale, seed: int, _workdir: Path) -> Outcome:
             if field != "header":
                 seen = not rk.verify("bad.rec", level="structure", store=damaged_store(records, damage.data, "none")).ok
                 trials.share(f"{field} seen by structure alone", seen, 1, mark=0.0 if field == "length" else 1.0)
+    # 64 bytes each, so that one bit more in a length makes a record end where the next one, or a later one, does
+    even = make_records([plain_record(trials.random("even"), number, 52) for number in range(40)])
+    for offset in even.offsets[: scale.of(8, 31)]:
+        for bit in (6, 7, 8):
+            if even.offsets[-1] >= offset + (1 << bit):
+                damage = Damaged(
+                    flip_bit(even.data, offset + 4 + bit // 8, bit % 8), [(offset + 4, offset + 6)], f"bit {bit} at {offset}"
+                )
+                with trials.trial(f"swallowing, {damage.what}"):
+                    for kind in ("none", "idx", "rkm"):
+                        judge(trials, even, damage, kind)
+                    judge_detection(even, damage)
+                    seen = not rk.verify("bad.rec", level="structure", store=damaged_store(even, damage.data, "none")).ok
+                    expect(seen, f"structure does not show {damage.what}")
     return trials.outcome()
 
 

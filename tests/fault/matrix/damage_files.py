@@ -117,6 +117,9 @@ def _index_cases(records: Records, chance: random.Random, count: int) -> dict[st
         lie = lies[turn % len(lies)]
         changed = [*rows[:place], f"{key}\t{lie}\n".encode(), *rows[place + 1 :]]
         cases[f"row {place} points to {lie}"] = (b"".join(changed), False)
+        other = chance.choice([row for row in rows if row is not rows[place]]).split()[1]
+        changed[place] = b"%d\t%s\n" % (key, other)
+        cases[f"row {place} points to the record at {other.decode()}"] = (b"".join(changed), False)
         end = chance.randrange(len(text))
         cases[f"cut at {end}"] = (text[:end], False)
         twice = [*rows[:place], f"{key - 1}\t{offset}\n".encode(), *rows[place + 1 :]]
@@ -259,7 +262,9 @@ def _read_whole(path: Path) -> tuple[list[bytes], bool]:
             for payload in reader:  # not list(reader): that asks for the length first, which a torn tail has none of
                 found.append(payload)  # noqa: PERF402
         except rk.errors.TruncatedRecordError as error:
-            whole = sum(len(encode_record(payload)) for payload in found)
-            expect(error.offset == whole, f"the torn tail is put at {error.offset}, it starts at {whole}")
-            return found, True
-    return found, False
+            torn = error.offset
+        else:
+            torn = reader.size
+        whole = sum(len(encode_record(payload)) for payload in found)
+        expect(torn == whole, f"{whole} bytes are whole records, the tail is put at {torn}")
+        return found, whole < reader.size

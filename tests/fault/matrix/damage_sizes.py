@@ -17,7 +17,7 @@ from tests.fault.matrix.measured import Measured, measure
 from tests.fault.matrix.registry import Outcome, Scale, Trials, expect, linux, row
 
 
-_MARK = "64 MiB in <= 10 s, a head in <= 100 us; <= 16 MiB more"
+_MARK = "64 MiB in <= 10 s, a head in <= 100 us; <= 16 MiB more, + twice the bytes of heads"
 _SECONDS_A_HEAD = 100e-6
 _MIB = 1 << 20
 _TASKS = ("verify", "salvage", "index", "read")

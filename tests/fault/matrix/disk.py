@@ -194,6 +194,13 @@ def existing_outputs(scale: Scale, seed: int, workdir: Path) -> Outcome:
         with rk.RecordReader(old) as reader:
             expect(command("pack", workdir / "x.lst", photos, old, "--overwrite").returncode == 0, "not overwritten")
             expect(reader[0] == b"old", "the open file changed")
+    with trials.trial("a pack of the same list with another option"):
+        rk.pack_list(rk.make_list(photos), workdir / "same.rec")
+        before = (workdir / "same.rec").read_bytes()
+        expect(not rk.pack_list(rk.make_list(photos), workdir / "same.rec").done, "the same pack is made again")
+        with expect_error(rk.errors.OutputExistsError):
+            rk.pack_list(rk.make_list(photos), workdir / "same.rec", check="decode")
+        expect((workdir / "same.rec").read_bytes() == before, "something was changed")
     with trials.trial("prepare onto another data set"):
         rk.prepare(photos, workdir / "out")
         before = _look(workdir / "out")
