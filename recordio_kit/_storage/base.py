@@ -96,11 +96,8 @@ class DirectSink(Sink, Protocol):
 class Draft(DirectSink, Protocol):
     """Take the bytes of one file that the next run finds again where this one does not finish.
 
-    Args:
-        kept: the bytes that an earlier run left; none of them counts as written before ``skip`` says so.
+    What an earlier run has left can be read back; none of it counts as written before ``skip`` says so.
     """
-
-    kept: int
 
     def keep(self) -> None:
         """Let go of the file and leave it for the next run; harmless after ``commit`` and when called twice."""

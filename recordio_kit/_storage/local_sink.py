@@ -250,7 +250,7 @@ class LocalSink:
 
 
 class LocalDraft(LocalSink):
-    """Write one file whose temporary file the next run finds again: ``kept`` bytes are there from an earlier one.
+    """Write one file whose temporary file the next run finds again.
 
     Args:
         path: the final place.
@@ -263,7 +263,6 @@ class LocalDraft(LocalSink):
         """Create or find the temporary file; nothing of it counts as written yet."""
         self._name = name
         super().__init__(path, state_folder, overwrite=overwrite)
-        self.kept = os.fstat(self._file.fileno()).st_size
 
     def _start(self) -> tuple[Path, int]:
         place = self._state_folder / f"{file_name(self._name)}.part"

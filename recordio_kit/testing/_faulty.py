@@ -225,7 +225,6 @@ class FaultyDraft(FaultySink):
         """Hold the other store's draft."""
         super().__init__(store, name, draft)
         self._draft = draft
-        self.kept = draft.kept
 
     def target(self) -> None:
         """Return None: what another process writes cannot be counted here."""

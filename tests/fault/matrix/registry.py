@@ -173,11 +173,10 @@ class Row:
     mark: str
     run: RowFunction | None
     needs: tuple[Callable[[], str], ...] = ()
-    pending: str = ""
 
     def missing(self) -> str:
         """Return why the row cannot run here, or nothing."""
-        return self.pending or next((reason for need in self.needs if (reason := need())), "")
+        return next((reason for need in self.needs if (reason := need())), "")
 
 
 ROWS: dict[str, Row] = {}

@@ -8,7 +8,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,7 +76,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("rows", nargs="*", metavar="ROW", help="such as C4, or C for all of a letter; none means all")
     parser.add_argument("--full", action="store_true", help="as often as the pass marks say, not the short set")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other faults (0)")
-    parser.add_argument("--pending", action="store_true", help="run rows too that wait for a feature")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
     args = parser.parse_args(argv)
     wanted = {name for name in sorted(ROWS, key=order) if not args.rows or {name, name[0]} & {*args.rows}}
@@ -87,8 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     results = []
     for name in sorted(wanted, key=order):
         with tempfile.TemporaryDirectory(prefix="recordio_kit-") as folder:
-            row = replace(ROWS[name], pending="") if args.pending else ROWS[name]
-            result = run_row(row, scale, args.seed, Path(folder) / name)
+            result = run_row(ROWS[name], scale, args.seed, Path(folder) / name)
         results.append(result)
         print(" | ".join(result.cells()), flush=True)
         if not result.ok:
